@@ -1,0 +1,17 @@
+"""Errors of the cloud. The name says whose fault it is."""
+
+
+class CloudError(Exception):
+    """Base class of everything the cloud raises."""
+
+
+class ConfigInvalid(CloudError):
+    """The configuration cannot be used; the text names path, value and what is allowed."""
+
+
+class JournalFailed(CloudError):
+    """The journal's storage failed. Nothing more can be promised: the process must stop."""
+
+
+class OwnershipLost(CloudError):
+    """Another owner holds the shard now; this one's transaction was rolled back (P3)."""

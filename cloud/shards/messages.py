@@ -1,0 +1,107 @@
+"""What goes into a shard and what comes out of its group commit.
+
+These types are the seam between ingest, shard and publisher; no runtime (Pykka, Ray, the
+deterministic harness) appears in them.
+"""
+
+from dataclasses import dataclass, field
+
+from cloud.sku_location.state import Policy, Reorder, SkuLocation
+from protocol.envelope import FactBatch, Hello, MirrorRequest
+from protocol.updates import Ack, Welcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReceived:
+    """An admitted batch, decoded, with the frame as it came (that is what is journalled)."""
+
+    batch: FactBatch
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelloReceived:
+    """A store shakes hands."""
+
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorRequested:
+    """A store's mirror asks for what it missed."""
+
+    request: MirrorRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPolicy:
+    """Command: reorder a SKU-location by this policy from now on (`None`: never)."""
+
+    store: str
+    gtin: str
+    policy: Policy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The broker has confirmed everything through this journal position."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadRefused:
+    """Ingest could not admit a payload: quarantine it with its reason."""
+
+    topic: str
+    store: str | None
+    reason: str
+    detail: str
+    payload: bytes
+    received_at_ms: int
+
+
+ShardInput = (
+    BatchReceived | HelloReceived | MirrorRequested | SetPolicy | Published | PayloadRefused
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReorderChange:
+    """A reorder of a SKU-location was opened, revised or closed in this commit."""
+
+    store: str
+    gtin: str
+    reorder: Reorder
+    measure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreChange:
+    """The newest states of one store's SKU-locations that a commit changed.
+
+    `previous_position` is the store's position before, `position` after; `epoch`, `through_seq`
+    the store's watermark that these states contain.
+    """
+
+    store: str
+    previous_position: int
+    position: int
+    epoch: int
+    through_seq: int
+    states: list[SkuLocation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What one durable group commit lets others know. Nothing of it may be told before."""
+
+    position: int
+    answers: list[Ack | Welcome] = field(default_factory=list)
+    changes: list[StoreChange] = field(default_factory=list)
+    mirrors: list[StoreChange] = field(default_factory=list)
+    """Answers to `MirrorRequested` and `HelloReceived`: for the store's mirror alone."""
+    reorders: list[ReorderChange] = field(default_factory=list)
+    facts_applied: int = 0
+    facts_duplicate: int = 0
+    facts_quarantined: int = 0

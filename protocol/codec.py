@@ -1,0 +1,139 @@
+"""Bytes to messages and back, strictly and within limits.
+
+Every byte from a wire is hostile until decoded here (P7). A frame that is not exactly one of our
+messages raises `FrameRejected` and nothing else. Sizes, counts and depth are bounded by the types:
+msgspec never allocates for a length it has not seen the bytes of, and never recurses into what a
+type does not expect. Frames of older schema versions are decoded loosely, upgraded step by step,
+then validated like current ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from protocol.envelope import DownFrame, EncodedBatch, EncodedFrame, UpFrame, UpMessage
+from protocol.errors import FrameFault, FrameRejected
+from protocol.facts import AnyFact
+from protocol.updates import DownMessage
+
+SCHEMA_VERSION: Final = 1
+FRAME_BYTES_MAX: Final = 1_048_576
+FACT_BYTES_MAX: Final = 65_536
+DIGEST_BYTES: Final = 8
+
+Upgrade = Callable[[list[Any]], list[Any]]
+UPGRADES: Final[Mapping[int, Upgrade]] = {}
+"""`UPGRADES[n]` turns a message of version n, as plain lists, into one of version n + 1."""
+
+_FRAME_OF_TWO: Final = 0x92
+_FIXINT_MAX: Final = 0x7F
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_up_decoder: Final = msgspec.msgpack.Decoder(UpFrame)
+_down_decoder: Final = msgspec.msgpack.Decoder(DownFrame)
+_fact_decoder: Final[msgspec.msgpack.Decoder[AnyFact]] = msgspec.msgpack.Decoder(AnyFact)
+_encoded_decoder: Final = msgspec.msgpack.Decoder(EncodedFrame)
+
+F = TypeVar("F", UpFrame, DownFrame)
+
+
+def encode_up(message: UpMessage) -> bytes:
+    """Return the frame for a message from a store to the cloud."""
+    return _encoder.encode(UpFrame(SCHEMA_VERSION, message))
+
+
+def encode_down(message: DownMessage) -> bytes:
+    """Return the frame for a message from the cloud to a store."""
+    return _encoder.encode(DownFrame(SCHEMA_VERSION, message))
+
+
+def encode_fact(fact: AnyFact) -> bytes:
+    """Return one fact as the outbox stores it and a batch carries it."""
+    return _encoder.encode(fact)
+
+
+def decode_fact(data: bytes) -> AnyFact:
+    """Return one fact from its stored bytes, or raise `FrameRejected`."""
+    try:
+        return _fact_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise FrameRejected(FrameFault.MALFORMED, f"fact: {error}") from error
+
+
+def encode_batch(
+    store: str, epoch: int, first_seq: int, sent_at_ms: int, facts: Sequence[bytes]
+) -> bytes:
+    """Return the frame of a `FactBatch` around facts that are already encoded."""
+    batch = EncodedBatch(
+        store=store,
+        epoch=epoch,
+        first_seq=first_seq,
+        sent_at_ms=sent_at_ms,
+        facts=[Raw(fact) for fact in facts],
+    )
+    return _encoder.encode(EncodedFrame(SCHEMA_VERSION, batch))
+
+
+def facts_of_batch(frame: bytes) -> list[bytes]:
+    """Return the facts of a batch that was accepted before, each as the bytes that came."""
+    return [bytes(fact) for fact in _encoded_decoder.decode(frame).message.facts]
+
+
+def fact_digest(fact: bytes) -> bytes:
+    """Return the 8-byte BLAKE2b digest by which edge and cloud compare a fact's content."""
+    return blake2b(fact, digest_size=DIGEST_BYTES).digest()
+
+
+def decode_up(frame: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> UpMessage:
+    """Return the message in a frame from a store, or raise `FrameRejected`."""
+    return _decode(frame, _up_decoder, UpFrame, upgrades).message
+
+
+def decode_down(frame: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> DownMessage:
+    """Return the message in a frame from the cloud, or raise `FrameRejected`."""
+    return _decode(frame, _down_decoder, DownFrame, upgrades).message
+
+
+def _decode(
+    frame: bytes,
+    decoder: "msgspec.msgpack.Decoder[F]",
+    frame_type: type[F],
+    upgrades: Mapping[int, Upgrade],
+) -> F:
+    version = _schema_version(frame)
+    try:
+        if version == SCHEMA_VERSION:
+            return decoder.decode(frame)
+        return _upgrade(frame, version, frame_type, upgrades)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise FrameRejected(FrameFault.MALFORMED, str(error)) from error
+
+
+def _schema_version(frame: bytes) -> int:
+    if not frame:
+        raise FrameRejected(FrameFault.EMPTY, "the payload is empty")
+    if len(frame) > FRAME_BYTES_MAX:
+        detail = f"{len(frame)} bytes; at most {FRAME_BYTES_MAX} are allowed"
+        raise FrameRejected(FrameFault.TOO_LARGE, detail)
+    if len(frame) < 2 or frame[0] != _FRAME_OF_TWO or frame[1] > _FIXINT_MAX:
+        detail = "a frame is the MessagePack array [schema_version, message]"
+        raise FrameRejected(FrameFault.NOT_A_FRAME, detail)
+    return frame[1]
+
+
+def _upgrade(frame: bytes, version: int, frame_type: type[F], upgrades: Mapping[int, Upgrade]) -> F:
+    if version > SCHEMA_VERSION or version not in upgrades:
+        detail = f"schema version {version}; this side reads {SCHEMA_VERSION}"
+        raise FrameRejected(FrameFault.UNSUPPORTED_VERSION, detail)
+    _, message = msgspec.msgpack.decode(frame, type=tuple[int, list[Any]])
+    for step in range(version, SCHEMA_VERSION):
+        try:
+            message = upgrades[step](message)
+        except (LookupError, TypeError, ValueError) as error:
+            detail = f"not a message of schema version {step}: {error}"
+            raise FrameRejected(FrameFault.MALFORMED, detail) from error
+    current = [SCHEMA_VERSION, message]
+    return msgspec.convert(current, frame_type, builtin_types=(bytes,))
