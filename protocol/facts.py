@@ -19,7 +19,7 @@ TimeMs = Annotated[int, Meta(ge=0, le=TIME_MS_MAX)]
 """Milliseconds since 1970-01-01T00:00:00Z. Carried and used for meaning, never for order."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-GtinText = Annotated[str, Meta(pattern=GTIN_PATTERN)]
+GtinText = Annotated[str, Meta(pattern=GTIN_PATTERN, min_length=14, max_length=14)]
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 Count = Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
 EpcBytes = Annotated[bytes, Meta(min_length=1, max_length=62)]

@@ -30,20 +30,21 @@ Epoch = NewType("Epoch", int)
 """One life of an outbox: a random number from 1 to 2**53 - 1, never reused by a store."""
 
 EPOCH_MAX: Final = 2**53 - 1
-STORE_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
+STORE_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
 GTIN_PATTERN: Final = r"^[0-9]{14}$"
 CLOUD_STORE_ID: Final = StoreId("cloud")
 """The topic level under which the cloud publishes its own birth and death; no store may be it."""
 
 _SGTIN_HEADERS: Final = frozenset((0x30, 0x36))
 _SGTIN_LENGTHS_BYTES: Final = {0x30: 12, 0x36: 25}
+_SGTIN_96_SERIAL_END: Final = 2**38
 _TAG_CACHE_SIZE: Final = 65_536
 _STORE_ID = re.compile(STORE_ID_PATTERN)
 
 
 def parse_store_id(text: str) -> StoreId:
     """Return `text` as a store id, or raise `InvalidIdentifier`."""
-    if not _STORE_ID.match(text):
+    if not _STORE_ID.fullmatch(text):
         raise InvalidIdentifier("store id", text, "use 1 to 32 letters, digits, '_' or '-'")
     if text == CLOUD_STORE_ID:
         raise InvalidIdentifier("store id", text, "this name is reserved for the cloud itself")
@@ -82,8 +83,10 @@ def gtin_of_tag(epc: Epc) -> Gtin | None:
 def sgtin_tag(gtin: Gtin, serial: int, company_prefix_length: int = 7) -> Epc:
     """Return the SGTIN-96 contents for one tagged unit.
 
-    Raises `InvalidIdentifier` when the serial does not fit 38 bits.
+    Raises `InvalidIdentifier` when the serial does not fit 38 bits (Tag Data Standard 14.6.1.1).
     """
+    if not 0 <= serial < _SGTIN_96_SERIAL_END:
+        raise InvalidIdentifier("SGTIN", f"{gtin} serial {serial}", "a serial has 38 bits")
     try:
         identity = SGTIN.from_gtin_plus_serial(gtin, str(serial), company_prefix_length)
         contents = identity.hex(
