@@ -15,3 +15,7 @@ class JournalFailed(CloudError):
 
 class OwnershipLost(CloudError):
     """Another owner holds the shard now; this one's transaction was rolled back (P3)."""
+
+
+class JournalIncompatible(CloudError):
+    """The journal is not for this program: a newer schema, or another shard's. Nothing changed."""

@@ -40,10 +40,11 @@ class Welcome(
 ):
     """Answer to `Hello`: what the cloud has of this epoch.
 
-    `through_seq` is the watermark, 0 for an unknown epoch. `digests` are those of the facts
-    `digests_from, digests_from + 1, …` that the edge still holds and the cloud already has
-    (at most `DIGESTS_PER_WELCOME_MAX`), so that the edge can tell a lost acknowledgement
-    (equal content) from a rewound outbox (other content).
+    `through_seq` is the watermark, 0 for an unknown epoch. `digests_from` repeats the hello's
+    `first_seq`, which tells an answer to this hello from a late one to an older. `digests` are
+    those of the facts `digests_from, digests_from + 1, …` that the edge still holds and the cloud
+    already has (at most `DIGESTS_PER_WELCOME_MAX`), so that the edge can tell a lost
+    acknowledgement (equal content) from a rewound outbox (other content).
     """
 
     store: StoreText

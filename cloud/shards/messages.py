@@ -6,8 +6,12 @@ deterministic harness) appears in them.
 
 from dataclasses import dataclass, field
 
-from cloud.sku_location.state import Policy, Reorder, SkuLocation
+from cloud.sku_location.commands import (
+    SetPolicy as SetPolicy,  # noqa: PLC0414 -- it is a ShardInput, so it is exported here too.
+)
+from cloud.sku_location.state import Reorder, SkuLocation
 from protocol.envelope import FactBatch, Hello, MirrorRequest
+from protocol.facts import Measure
 from protocol.updates import Ack, Welcome
 
 
@@ -34,15 +38,6 @@ class MirrorRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetPolicy:
-    """Command: reorder a SKU-location by this policy from now on (`None`: never)."""
-
-    store: str
-    gtin: str
-    policy: Policy | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """The broker has confirmed everything through this journal position."""
 
@@ -61,8 +56,28 @@ class PayloadRefused:
     received_at_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive:
+    """An operator asked to try a quarantined entry again.
+
+    `batch` is what admission makes of a quarantined payload now. It is `None` for a single fact,
+    which the shard decodes itself, and for a payload that is still refused, for the reason in
+    `detail`.
+    """
+
+    quarantine_id: int
+    batch: BatchReceived | None
+    detail: str = ""
+
+
 ShardInput = (
-    BatchReceived | HelloReceived | MirrorRequested | SetPolicy | Published | PayloadRefused
+    BatchReceived
+    | HelloReceived
+    | MirrorRequested
+    | SetPolicy
+    | Published
+    | PayloadRefused
+    | Redrive
 )
 
 
@@ -73,7 +88,7 @@ class ReorderChange:
     store: str
     gtin: str
     reorder: Reorder
-    measure: str
+    measure: Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The state of one SKU-location: one GTIN at one location.
 
 Pure data. `decide` looks at it, `evolve` makes the next one, the journal stores it as MessagePack.
+The types are exempt from garbage collection (`gc=False`): they cannot form cycles, and a shard
+holds hundreds of thousands of them.
 """
 
 from typing import Literal
@@ -12,14 +14,14 @@ from protocol.facts import Measure
 ReorderStatus = Literal["open", "acknowledged", "despatched", "received", "cancelled"]
 
 
-class Policy(Struct, frozen=True, kw_only=True, array_like=True):
+class Policy(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """When to reorder and how much: position ≤ `reorder_point` orders up to `order_up_to`."""
 
     reorder_point: int
     order_up_to: int
 
 
-class Reorder(Struct, frozen=True, kw_only=True, array_like=True):
+class Reorder(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """The latest reorder of a SKU-location. `number` counts from 1 and never repeats."""
 
     number: int
@@ -31,7 +33,7 @@ class Reorder(Struct, frozen=True, kw_only=True, array_like=True):
     updated_at_ms: int
 
 
-class Cause(Struct, frozen=True, kw_only=True, array_like=True):
+class Cause(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """The fact or command that made a version; `epoch` and `seq` are 0 for a command."""
 
     kind: str
@@ -40,7 +42,7 @@ class Cause(Struct, frozen=True, kw_only=True, array_like=True):
     occurred_at_ms: int
 
 
-class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True):
+class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One SKU-location at one version; version 0 is the state before anything happened.
 
     The ledger columns close at every version (P5):
@@ -81,3 +83,14 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True):
     def position(self) -> int:
         """Inventory position: what reorders look at."""
         return self.on_hand - self.reserved - self.unavailable + self.incoming + self.on_order
+
+
+def ledger_closes(state: SkuLocation) -> bool:
+    """Say whether the columns explain `on_hand` (P5). It must hold at every version."""
+    gained = state.opening + state.received + state.returned + state.found
+    return gained - state.sold - state.moved - state.lost == state.on_hand
+
+
+def reorder_id(store: str, gtin: str, number: int) -> str:
+    """Return the name by which everybody outside knows a reorder."""
+    return f"{store}-{gtin}-{number}"

@@ -190,3 +190,8 @@ def test_equal_content_has_an_equal_digest_and_other_content_another() -> None:
     sold = codec.encode_fact(SOLD)
     assert codec.fact_digest(sold) == codec.fact_digest(bytes(sold))
     assert codec.fact_digest(sold) != codec.fact_digest(codec.encode_fact(MOVED))
+
+
+def test_the_digest_of_a_shed_marker_tells_it_from_content() -> None:
+    marker = codec.encode_fact(FactsShed(occurred_at_ms=1, source="outbox", telemetry=1, stock=0))
+    assert codec.fact_digest(marker) == codec.MARKER_DIGEST

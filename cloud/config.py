@@ -1,0 +1,225 @@
+"""The cloud's settings: `cloud.toml` and the policies it names, decoded into types.
+
+Relative paths are relative to the file that names them. Every problem raises `ConfigInvalid`,
+whose lines name path, value and what is allowed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from cloud.errors import ConfigInvalid
+from cloud.shards.messages import SetPolicy
+from cloud.sku_location.state import Policy
+from cloud.strict_toml import read_toml, shown
+from protocol.errors import InvalidIdentifier, InvalidTopic
+from protocol.facts import QUANTITY_MAX
+from protocol.ids import parse_gtin, parse_store_id
+from protocol.topics import DEFAULT_ROOT, Topics
+
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^mqtts?://[^/@?#\s]+/?$",
+        description="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
+    ),
+]
+FilePath = Annotated[str, Meta(min_length=1, description="a path")]
+
+
+class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the broker is. The files are PEM, and for `mqtts` only."""
+
+    url: Url
+    root: str = DEFAULT_ROOT
+    ca_file: FilePath | None = None
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    @property
+    def host(self) -> str:
+        """Host name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Port, or the usual one of the scheme."""
+        parts = urlsplit(self.url)
+        return parts.port or PORTS[parts.scheme]
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the journal is."""
+
+    path: FilePath
+
+
+class ShardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many shards share the stores, and how stock is reordered."""
+
+    count: Annotated[int, Meta(ge=1, le=1, description="1: one journal has one owner")] = 1
+    inbox_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="1 to 100000 inputs that wait for a shard")
+    ] = 1_000
+    policy_file: FilePath | None = None
+
+
+class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ingest holds of what the broker sends; more is dropped, and sent again by the edge."""
+
+    queue_messages_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="1 to 1000000 messages")
+    ] = 2_000
+    queue_bytes_max: Annotated[
+        int, Meta(ge=1_048_576, le=2**40, description="at least 1048576 bytes (one frame)")
+    ] = 64 * 1_048_576
+
+
+class PublisherSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the publisher has in flight and holds back.
+
+    The two windows together must not exceed what the broker takes from one client
+    (`Receive Maximum`; Mosquitto: `max_inflight_messages`).
+    """
+
+    live_window: Annotated[
+        int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed live messages")
+    ] = 32
+    retained_window: Annotated[
+        int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed retained documents")
+    ] = 16
+    backlog_topics_max: Annotated[
+        int, Meta(ge=1_000, le=10_000_000, description="1000 to 10000000 topics")
+    ] = 50_000
+    marker_interval_ms: Annotated[
+        int, Meta(ge=10, le=3_600_000, description="10 to 3600000 milliseconds")
+    ] = 1_000
+    confirm_timeout_ms: Annotated[
+        int, Meta(ge=100, le=3_600_000, description="100 to 3600000 milliseconds")
+    ] = 30_000
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`cloud.toml`."""
+
+    broker: BrokerSettings
+    journal: JournalSettings
+    shards: ShardSettings = ShardSettings()
+    ingest: IngestSettings = IngestSettings()
+    publisher: PublisherSettings = PublisherSettings()
+
+
+class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one SKU-location is reordered: at `reorder_point` or below, up to `order_up_to`."""
+
+    store: str
+    gtin: str
+    reorder_point: Annotated[
+        int, Meta(ge=0, le=QUANTITY_MAX, description=f"0 to {QUANTITY_MAX} units or grams")
+    ]
+    order_up_to: Annotated[
+        int, Meta(ge=1, le=QUANTITY_MAX, description=f"1 to {QUANTITY_MAX} units or grams")
+    ]
+
+
+class PolicyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`policies.toml`."""
+
+    policies: list[PolicySettings] = []
+
+
+def load_settings(path: Path) -> Settings:
+    """Return the settings in `cloud.toml`, with absolute paths, or raise `ConfigInvalid`."""
+    settings = read_toml(path, Settings)
+    problems = list(_broker_problems(settings.broker))
+    if problems:
+        raise ConfigInvalid("\n".join(f"{path}: {problem}" for problem in problems))
+    folder = path.parent.resolve()
+    return replace(
+        settings,
+        broker=replace(
+            settings.broker,
+            ca_file=_absolute(folder, settings.broker.ca_file),
+            certificate_file=_absolute(folder, settings.broker.certificate_file),
+            key_file=_absolute(folder, settings.broker.key_file),
+        ),
+        journal=JournalSettings(path=str(folder / settings.journal.path)),
+        shards=replace(settings.shards, policy_file=_absolute(folder, settings.shards.policy_file)),
+    )
+
+
+def _absolute(folder: Path, path: str | None) -> str | None:
+    return None if path is None else str(folder / path)
+
+
+def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
+    try:
+        port_is_good = broker.port > 0
+    except ValueError:
+        port_is_good = False
+    if not port_is_good or not broker.host:
+        yield f"broker.url = {shown(broker.url)}: expected a host, and a port from 1 to 65535"
+    try:
+        Topics(broker.root)
+    except InvalidTopic as error:
+        yield f"broker.root = {shown(broker.root)}: {error.detail}"
+    files = {
+        "ca_file": broker.ca_file,
+        "certificate_file": broker.certificate_file,
+        "key_file": broker.key_file,
+    }
+    if not broker.is_tls:
+        for name in (name for name, value in files.items() if value is not None):
+            yield f"broker.{name} = {shown(files[name])}: allowed with an mqtts:// url only"
+    if (broker.certificate_file is None) != (broker.key_file is None):
+        yield "broker.certificate_file and broker.key_file: give both or neither"
+
+
+def load_policies(path: Path) -> list[SetPolicy]:
+    """Return the commands in `policies.toml`, or raise `ConfigInvalid`."""
+    entries = read_toml(path, PolicyFile).policies
+    problems: list[str] = []
+    commands: dict[tuple[str, str], SetPolicy] = {}
+    for index, entry in enumerate(entries):
+        at = f"{path}: policies[{index}]"
+        command = _command_of(entry, at, problems)
+        if command is None:
+            continue
+        key = (command.store, command.gtin)
+        if key in commands:
+            problems.append(f"{at}: {command.gtin} at {command.store} has a policy further up")
+        commands[key] = command
+    if problems:
+        raise ConfigInvalid("\n".join(problems))
+    return list(commands.values())
+
+
+def _command_of(entry: PolicySettings, at: str, problems: list[str]) -> SetPolicy | None:
+    if entry.order_up_to <= entry.reorder_point:
+        problems.append(
+            f"{at}.order_up_to = {entry.order_up_to}: expected more than"
+            f" the reorder_point, {entry.reorder_point}"
+        )
+    try:
+        store = parse_store_id(entry.store)
+    except InvalidIdentifier as error:
+        problems.append(f"{at}.store = {shown(entry.store)}: {error.detail}")
+        return None
+    try:
+        gtin = parse_gtin(entry.gtin)
+    except InvalidIdentifier as error:
+        problems.append(f"{at}.gtin = {shown(entry.gtin)}: {error.detail}")
+        return None
+    policy = Policy(reorder_point=entry.reorder_point, order_up_to=entry.order_up_to)
+    return SetPolicy(store=store, gtin=gtin, policy=policy)

@@ -1,0 +1,178 @@
+"""Ingest: facts from the broker, through admission, to the shard that owns the store.
+
+Runs on the cloud's event loop with a connection of its own, so that a slow publish never keeps
+facts waiting. Memory is bounded everywhere: a full shard makes ingest wait, a waiting ingest fills
+the client's queue, and what the full queue drops is a gap (or a silence) to the edge's session,
+which sends it again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol, cast
+
+from aiomqtt import Message, MqttError
+
+from cloud.broker import BackOff, new_client
+from cloud.config import BrokerSettings, IngestSettings
+from cloud.ingest.admission import AnswerLimit, admit, refusal_answer
+from cloud.shards.messages import (
+    BatchReceived,
+    HelloReceived,
+    MirrorRequested,
+    PayloadRefused,
+    ShardInput,
+)
+from protocol.topics import Topics
+from protocol.updates import Ack
+
+log = logging.getLogger(__name__)
+
+OFFER_RETRY_S: Final = 0.005
+OFFER_DEADLINE_S: Final = 10.0
+DROP_LOG_INTERVAL_S: Final = 10.0
+
+
+class ShardInbox(Protocol):
+    """Where a shard takes its inputs."""
+
+    def offer(self, message: ShardInput) -> bool:
+        """Put an input into the inbox, or return `False` at once when it is full."""
+
+
+class Intake(asyncio.Queue[Message]):
+    """What arrived and was not looked at yet, bounded in messages and bytes.
+
+    At a bound the newest message is dropped and counted: it is the one whose sender is still
+    waiting for an answer, so it comes again.
+    """
+
+    def __init__(self, maxsize: int, *, messages_max: int, bytes_max: int) -> None:
+        super().__init__(maxsize or messages_max)
+        self._bytes_max: Final = bytes_max
+        self._bytes = 0
+        self._dropped_untold = 0
+        self._next_log_s = 0.0
+
+    def put_nowait(self, item: Message) -> None:
+        """Take in a message, or drop it."""
+        size_bytes = _size_bytes(item)
+        if self.full() or self._bytes + size_bytes > self._bytes_max:
+            self._drop()
+            return
+        self._bytes += size_bytes
+        super().put_nowait(item)
+
+    def _drop(self) -> None:
+        self._dropped_untold += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._next_log_s:
+            log.warning("ingest: full; dropped %d messages, to be resent", self._dropped_untold)
+            self._dropped_untold = 0
+            self._next_log_s = now_s + DROP_LOG_INTERVAL_S
+
+    def get_nowait(self) -> Message:
+        """Return the oldest message."""
+        item = super().get_nowait()
+        self._bytes -= _size_bytes(item)
+        return item
+
+
+def _size_bytes(message: Message) -> int:
+    return len(message.payload) + len(message.topic.value)
+
+
+class Ingest:
+    """Receives until it is cancelled; a lost connection is made again with back-off."""
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        settings: IngestSettings,
+        *,
+        shard_of: Callable[[str], ShardInbox],
+        answer: Callable[[Ack], None],
+        now_ms: Callable[[], int],
+        back_off: BackOff,
+    ) -> None:
+        self._broker: Final = broker
+        self._settings: Final = settings
+        self._topics: Final = Topics(broker.root)
+        self._shard_of: Final = shard_of
+        self._answer: Final = answer
+        self._now_ms: Final = now_ms
+        self._back_off: Final = back_off
+        self._answer_limit: Final = AnswerLimit()
+        self._refused_untold = 0
+
+    async def run(self) -> None:
+        """Receive for ever."""
+        while True:
+            try:
+                await self._receive()
+            except MqttError as error:
+                delay_s = self._back_off.next_s()
+                log.warning("ingest: no broker (%s); again in %.1f s", error, delay_s)
+                await asyncio.sleep(delay_s)
+
+    async def _receive(self) -> None:
+        intake = partial(
+            Intake,
+            messages_max=self._settings.queue_messages_max,
+            bytes_max=self._settings.queue_bytes_max,
+        )
+        # aiomqtt wants a class and calls it with `maxsize`; that is all it does with it.
+        queue_type = cast("type[asyncio.Queue[Message]]", intake)
+        async with new_client(self._broker, "ingest", queue_type=queue_type) as client:
+            await client.subscribe(self._topics.all_facts(), qos=1)
+            self._back_off.succeeded()
+            log.info("ingest: listening to %s at %s", self._topics.all_facts(), self._broker.url)
+            async for message in client.messages:
+                await self.take(message.topic.value, message.payload)
+
+    async def take(self, topic: str, payload: bytes) -> None:
+        """Admit one payload and hand it to its shard, waiting while the shard's inbox is full."""
+        admitted = admit(topic, payload, self._topics, self._now_ms())
+        if isinstance(admitted, PayloadRefused):
+            self._tell_refused(admitted)
+        shard = self._shard_of(_store_of(admitted))
+        deadline_s = asyncio.get_running_loop().time() + OFFER_DEADLINE_S
+        while not shard.offer(admitted):
+            if asyncio.get_running_loop().time() > deadline_s:
+                log.error("ingest: the shard took nothing for %.0f s; dropped", OFFER_DEADLINE_S)
+                return
+            await asyncio.sleep(OFFER_RETRY_S)
+
+    def _tell_refused(self, refused: PayloadRefused) -> None:
+        """Log and answer a refusal, unless this store was told a moment ago."""
+        monotonic_ms = int(asyncio.get_running_loop().time() * 1_000)
+        if not self._answer_limit.allows(refused.store or "", monotonic_ms):
+            self._refused_untold += 1
+            return
+        more = f" ({self._refused_untold} more before)" if self._refused_untold else ""
+        self._refused_untold = 0
+        log.warning(
+            "ingest: refused %d bytes on %r: %s: %s%s",
+            len(refused.payload),
+            refused.topic,
+            refused.reason,
+            refused.detail,
+            more,
+        )
+        answer = refusal_answer(refused)
+        if answer is not None:
+            self._answer(answer)
+
+
+def _store_of(admitted: ShardInput) -> str:
+    match admitted:
+        case BatchReceived():
+            return admitted.batch.store
+        case HelloReceived():
+            return admitted.hello.store
+        case MirrorRequested():
+            return admitted.request.store
+        case PayloadRefused():
+            return admitted.store or ""
+    raise AssertionError(f"admission makes no {type(admitted).__name__}")

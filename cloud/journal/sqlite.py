@@ -1,0 +1,90 @@
+"""The journal in a SQLite file: one group commit of a shard is one transaction, synced.
+
+Runs on the shard's thread. The owner epoch is compared inside the transaction, so that a stale
+owner cannot commit (P3).
+"""
+
+from pathlib import Path
+from typing import Final
+
+from cloud.errors import JournalIncompatible, OwnershipLost
+from cloud.journal.rows import JournalWrite
+from cloud.journal.sqlite_file import open_for_writing, transaction
+from cloud.journal.sqlite_quarantine import settle, store_quarantined
+from cloud.journal.sqlite_reader import SqliteReader
+
+_INSERT_INPUT: Final = "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_KEY: Final = "INSERT INTO business_keys VALUES (?, ?, ?, ?, ?, ?)"
+_UPSERT_WATERMARK: Final = (
+    "INSERT INTO watermarks VALUES (?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET through_seq = excluded.through_seq"
+)
+_UPSERT_STATE: Final = (
+    "INSERT INTO states VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET position = excluded.position, state = excluded.state"
+)
+_UPSERT_STORE: Final = (
+    "INSERT INTO stores VALUES (?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET position = excluded.position, epoch = excluded.epoch"
+)
+_UPSERT_REORDER: Final = (
+    "INSERT INTO reorders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET updated_position = excluded.updated_position, reorder = excluded.reorder"
+)
+
+
+class SqliteJournal(SqliteReader):
+    """A `Journal` in a file, made or migrated when it is opened."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        super().__init__(path, open_for_writing(path, durable=durable))
+
+    def take_ownership(self, shard: str, logic: int, now_ms: int) -> int:
+        """Become the owner of the file and return the new owner epoch."""
+        with self._storage(), transaction(self._connection):
+            sql = "UPDATE journal SET shard = COALESCE(shard, ?), owner_epoch = owner_epoch + 1"
+            self._connection.execute(sql, (shard,))
+            sql = "SELECT shard, owner_epoch FROM journal"
+            (owner_shard, owner_epoch) = self._connection.execute(sql).get
+            if owner_shard != shard:
+                detail = f"it belongs to shard {owner_shard}, not {shard}"
+                raise JournalIncompatible(f"{self._path}: {detail}")
+            era = self.era()
+            if era.logic != logic:
+                self._open_era(era.number + 1, logic, now_ms)
+            return int(owner_epoch)
+
+    def _open_era(self, number: int, logic: int, now_ms: int) -> None:
+        era = (number, logic, self.position(), now_ms)
+        self._connection.execute("INSERT INTO eras VALUES (?, ?, ?, ?)", era)
+        self._connection.execute(
+            """
+            DELETE FROM opening_states;
+            DELETE FROM opening_watermarks;
+            INSERT INTO opening_states SELECT * FROM states;
+            INSERT INTO opening_watermarks SELECT * FROM watermarks;
+            """
+        )
+
+    def commit(self, owner_epoch: int, write: JournalWrite) -> None:
+        """Make all of `write` durable in one transaction, or raise and change nothing."""
+        with self._storage(), transaction(self._connection):
+            present = self._number("SELECT owner_epoch FROM journal")
+            if present != owner_epoch:
+                detail = f"owner epoch {present} has taken over from {owner_epoch}"
+                raise OwnershipLost(f"{self._path}: {detail}")
+            self._write(write)
+
+    def _write(self, write: JournalWrite) -> None:
+        connection = self._connection
+        connection.executemany(_INSERT_INPUT, write.inputs)
+        connection.executemany(_UPSERT_WATERMARK, write.watermarks)
+        connection.executemany(_UPSERT_STATE, write.states)
+        connection.executemany(_UPSERT_STORE, write.stores)
+        connection.executemany(_INSERT_KEY, write.business_keys)
+        connection.executemany(_UPSERT_REORDER, write.reorders)
+        store_quarantined(connection, write.quarantined)
+        settle(connection, write.settled)
+        if write.published_through is not None:
+            sql = "UPDATE journal SET published_through = ?"
+            connection.execute(sql, (write.published_through,))

@@ -1,0 +1,121 @@
+"""SQLite files: opening, migrating, transactions, and whose errors they raise.
+
+Through apsw, which brings its own SQLite: the standard library links whatever the system has, and
+SQLite before 3.51.3 can lose commits in WAL mode. The file is in WAL mode, so that readers in
+other processes never wait for the shard, nor the shard for them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from cloud.errors import JournalFailed, JournalIncompatible
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a writer waits for another process's transaction, such as an operator's redrive."""
+
+CACHE_KIB: Final = 65_536
+CHECKPOINT_PAGES: Final = 4_096
+"""16 MiB of log between checkpoints: each costs two more syncs, in the shard's thread."""
+
+WAL_BYTES_KEPT_MAX: Final = 67_108_864
+
+
+def open_for_writing(path: Path, *, durable: bool = True) -> apsw.Connection:
+    """Open a journal file, make or migrate it, and return the connection.
+
+    Raises `JournalIncompatible` when the file's schema is newer than this program, and
+    `JournalFailed` for everything the storage does wrong. Not `durable` is for scratch files.
+    """
+    with storage_errors(path):
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT_MAX}")
+        _migrate(connection, path)
+        return connection
+
+
+def open_existing(path: Path, *, read_only: bool) -> apsw.Connection:
+    """Open a journal file that another program owns, without making or migrating it.
+
+    Raises as `open_for_writing` does, and when the file is not there or waits for its migration.
+    """
+    if not path.exists():
+        raise JournalFailed(f"{path}: there is no journal here")
+    access = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    with storage_errors(path):
+        connection = apsw.Connection(str(path), flags=access)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute("PRAGMA synchronous = FULL")
+        _require_current(connection, path)
+        return connection
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into `JournalFailed`."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise JournalFailed(f"{path}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def transaction(connection: apsw.Connection, mode: str = "IMMEDIATE") -> Iterator[None]:
+    """Commit what happens inside, or nothing of it. IMMEDIATE takes the write lock at once."""
+    connection.execute(f"BEGIN {mode}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A failed COMMIT may have rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _migrations() -> dict[int, str]:
+    """Return the SQL of each schema version, from `NNNN_name.sql`."""
+    folder = files("cloud.journal") / "migrations" / "sqlite"
+    scripts = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    return {int(script.name[:4]): script.read_text(encoding="utf-8") for script in scripts}
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    migrations = _migrations()
+    newest = max(migrations)
+    if _version(connection) == newest:
+        return
+    with transaction(connection):
+        version = _version(connection)
+        if version > newest:
+            raise _too_new(path, version, newest)
+        for step in range(version + 1, newest + 1):
+            connection.execute(migrations[step])
+        connection.execute(f"PRAGMA user_version = {newest}")
+
+
+def _require_current(connection: apsw.Connection, path: Path) -> None:
+    version, newest = _version(connection), max(_migrations())
+    if version > newest:
+        raise _too_new(path, version, newest)
+    if version < newest:
+        detail = f"schema version {version}, this program reads {newest}"
+        raise JournalIncompatible(f"{path}: {detail}; start stocktruth-cloud once to migrate it")
+
+
+def _too_new(path: Path, version: int, newest: int) -> JournalIncompatible:
+    detail = f"schema version {version}, this program knows {newest} at most"
+    return JournalIncompatible(f"{path}: {detail}; upgrade stocktruth")
+
+
+def _version(connection: apsw.Connection) -> int:
+    return int(connection.pragma("user_version"))

@@ -1,0 +1,80 @@
+"""SKU-locations and reorders as the JSON documents that third parties read. Pure."""
+
+from typing import Final
+
+from cloud.shards.messages import ReorderChange
+from cloud.sku_location.state import Reorder, SkuLocation, reorder_id
+from protocol.documents import (
+    Cause,
+    Ledger,
+    ReorderDocument,
+    StockDocument,
+    timestamp,
+)
+from protocol.facts import Measure
+
+MEASURE_UNTIL_KNOWN: Final[Measure] = "units"
+"""A SKU-location that only has a policy so far has no measure; nothing was counted in any."""
+
+
+def stock_document(state: SkuLocation) -> StockDocument:
+    """Return the document of a state at version 1 or later."""
+    cause = state.cause
+    if cause is None:
+        raise AssertionError(f"{state.gtin}@{state.store} has a version without a cause")
+    return StockDocument(
+        store=state.store,
+        gtin=state.gtin,
+        version=state.version,
+        measure=state.measure or MEASURE_UNTIL_KNOWN,
+        on_hand=state.on_hand,
+        reserved=state.reserved,
+        unavailable=state.unavailable,
+        available=max(0, state.on_hand - state.reserved - state.unavailable),
+        incoming=state.incoming,
+        on_order=state.on_order,
+        position=state.position,
+        backroom=state.backroom,
+        ledger=_ledger(state),
+        as_of=timestamp(state.as_of_ms),
+        cause=Cause(
+            kind=cause.kind,
+            epoch=cause.epoch,
+            seq=cause.seq,
+            occurred_at=timestamp(cause.occurred_at_ms),
+        ),
+    )
+
+
+def _ledger(state: SkuLocation) -> Ledger:
+    return Ledger(
+        opening=state.opening,
+        received=state.received,
+        returned=state.returned,
+        found=state.found,
+        sold=state.sold,
+        moved=state.moved,
+        lost=state.lost,
+    )
+
+
+def reorder_document(change: ReorderChange) -> ReorderDocument:
+    """Return the document of a reorder at its newest revision."""
+    reorder = change.reorder
+    return ReorderDocument(
+        reorder_id=reorder_id(change.store, change.gtin, reorder.number),
+        revision=reorder.revision,
+        store=change.store,
+        gtin=change.gtin,
+        status=reorder.status,
+        measure=change.measure,
+        quantity=reorder.quantity,
+        received=reorder.received,
+        opened_at=timestamp(reorder.opened_at_ms),
+        updated_at=timestamp(reorder.updated_at_ms),
+    )
+
+
+def is_open(reorder: Reorder) -> bool:
+    """Return whether somebody still has to act on a reorder."""
+    return reorder.status not in ("received", "cancelled")

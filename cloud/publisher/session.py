@@ -1,0 +1,254 @@
+"""One connection of the publisher: lanes that share it, and end with it.
+
+The live lane sends what a commit says at once. The retained lane publishes the newest state per
+topic. The fill lane reads from the journal what the broker may lack. The marker lane tells how far
+the broker is. Each has a window of its own, so that a long fill never delays an acknowledgement.
+Runs on the cloud's event loop; the journal is read on a thread of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import lru_cache
+from typing import Final
+
+from aiomqtt import Client
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from cloud.broker import new_properties
+from cloud.config import PublisherSettings
+from cloud.publisher.handover import Handover, Taken, Told
+from cloud.publisher.live import documents_of, to_stores, to_third_parties
+from cloud.publisher.marker import Marker
+from cloud.publisher.outgoing import CLOUD, Form, Outgoing
+from cloud.publisher.progress import Progress
+from cloud.publisher.refill import Page, Refill
+from cloud.publisher.retained import Retained
+from cloud.publisher.stores import answer
+from cloud.publisher.wms import stock_arrays
+from cloud.shards.messages import Committed
+from protocol.topics import SCHEMA_PROPERTY, Topics
+from protocol.updates import Ack
+
+log = logging.getLogger(__name__)
+
+FLUSH_DEADLINE_S: Final = 3.0
+
+
+class Window:
+    """Bounds the publishes that the broker has not confirmed."""
+
+    def __init__(self, size: int) -> None:
+        self._free: Final = asyncio.Semaphore(size)
+        self.in_flight = 0
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        await self._free.acquire()
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self.in_flight -= 1
+        self._free.release()
+
+
+class Session:
+    """Publishes on a connected client until it fails or is asked to stop."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: PublisherSettings,
+        topics: Topics,
+        *,
+        progress: Progress,
+        handover: Handover,
+        marker: Marker,
+        refill_from: Callable[[int], Refill],
+        reading: Executor,
+        on_published: Callable[[int], None],
+    ) -> None:
+        self._client: Final = client
+        self._topics: Final = topics
+        self._progress: Final = progress
+        self._handover: Final = handover
+        self._marker: Final = marker
+        self._refill_from: Final = refill_from
+        self._reading: Final = reading
+        self._on_published: Final = on_published
+        self._marker_interval_s: Final = settings.marker_interval_ms / 1_000
+        self._timeout_s: Final = settings.confirm_timeout_ms / 1_000
+        self._live_window: Final = Window(settings.live_window)
+        self._retained_window: Final = Window(settings.retained_window)
+        self._group: Final = asyncio.TaskGroup()
+        self._moved: Final = asyncio.Event()
+        self._is_telling = False
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Publish until `stopping`, then flush within bounds and say goodbye.
+
+        Raises an exception group: of `MqttError` when the connection fails, of `JournalFailed`
+        when the journal cannot be read.
+        """
+        async with self._group:
+            lanes = (
+                self._listen(),
+                self._live_lane(),
+                self._retained_lane(),
+                self._fill_lane(),
+                self._marker_lane(),
+            )
+            tasks = [self._group.create_task(lane) for lane in lanes]
+            await stopping.wait()
+            await self._flush()
+            for task in tasks:
+                task.cancel()
+
+    async def _listen(self) -> None:
+        """Notice a lost connection: nothing else arrives here."""
+        async for _ in self._client.messages:
+            pass
+
+    async def _live_lane(self) -> None:
+        while True:
+            taken = await self._handover.take()
+            self._is_telling = True
+            try:
+                for item in taken.items:
+                    await self._tell(item)
+            finally:
+                # Also on a lost connection: what was taken is not offered a second time, and the
+                # next connection reads it from the journal.
+                self._progress.passed(_newest_position(taken))
+                self._is_telling = False
+            if taken.lost_through is not None:
+                log.warning("publisher: slower than the shard; reading the journal instead")
+                self._progress.lost_through(taken.lost_through)
+            self._moved.set()
+
+    async def _tell(self, item: Told) -> None:
+        if isinstance(item, Ack):
+            await self._send(answer(item, self._topics))
+            return
+        for message in to_stores(item, self._topics):
+            await self._send(message)
+        arrays, retained = to_third_parties(item, self._progress.head, self._topics)
+        for message in arrays:
+            await self._send(message)
+        self._progress.committed(item.position, retained)
+        self._moved.set()
+
+    async def _send(self, message: Outgoing) -> None:
+        """Send in the order of the calls, with a bounded number unconfirmed."""
+        await self._live_window.enter()
+        self._group.create_task(self._publish_live(message))
+
+    async def _publish_live(self, message: Outgoing) -> None:
+        await self._publish(message)
+        self._live_window.leave()
+        self._moved.set()
+
+    async def _retained_lane(self) -> None:
+        backlog = self._progress.backlog
+        while True:
+            await self._until(lambda: backlog.waiting > 0)
+            await self._retained_window.enter()
+            self._group.create_task(self._publish_retained(backlog.take()))
+
+    async def _publish_retained(self, entry: Retained) -> None:
+        for message in entry.messages:
+            await self._publish(message)
+        self._progress.backlog.confirm(entry)
+        self._retained_window.leave()
+        self._moved.set()
+
+    async def _fill_lane(self) -> None:
+        while True:
+            await self._until(lambda: self._progress.wants_fill)
+            since = self._progress.fill_begins()
+            log.info("publisher: filling in what changed after position %d", since)
+            refill = self._refill_from(since)
+            while page := await self._next_page(refill):
+                await self._fill_in(page)
+            self._progress.fill_ends()
+            self._moved.set()
+
+    async def _next_page(self, refill: Refill) -> Page | None:
+        """Read a page, and return it when everything that it may hold has been offered live."""
+        await self._until(lambda: self._progress.has_room)
+        self._progress.backlog.page_begins()
+        loop = asyncio.get_running_loop()
+        page = await loop.run_in_executor(self._reading, refill.next_page)
+        if page is None:
+            self._progress.backlog.page_ends([])
+            return None
+        await self._until(lambda: self._progress.head >= page.position)
+        return page
+
+    async def _fill_in(self, page: Page) -> None:
+        newest = self._progress.backlog.page_ends(page.entries)
+        for entry in newest:
+            self._progress.offer(entry)
+        self._moved.set()
+        if page.store is not None:
+            for message in stock_arrays(page.store, documents_of(newest), self._topics):
+                await self._send(message)
+
+    async def _marker_lane(self) -> None:
+        told: int | None = None
+        while True:
+            through = self._progress.confirmed_through
+            if through != told:
+                await self._publish_marker(self._marker.online(through))
+                self._on_published(through)
+                told = through
+            await asyncio.sleep(self._marker_interval_s)
+
+    async def _publish_marker(self, payload: bytes) -> None:
+        topic = self._topics.cloud_agent()
+        await self._publish(Outgoing(topic, payload, CLOUD, retain=True))
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(FLUSH_DEADLINE_S):
+                await self._until(lambda: self._is_idle)
+        except TimeoutError:
+            log.warning("publisher: not everything could be told; the next start goes on")
+        await self._publish_marker(self._marker.offline(self._progress.confirmed_through))
+
+    @property
+    def _is_idle(self) -> bool:
+        waits = self._handover.is_empty and not self._is_telling
+        return waits and self._live_window.in_flight == 0 and len(self._progress.backlog) == 0
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _publish(self, message: Outgoing) -> None:
+        await self._client.publish(
+            message.topic,
+            message.payload,
+            qos=1,
+            retain=message.retain,
+            properties=_properties_of(message.form),
+            timeout=self._timeout_s,
+        )
+
+
+def _newest_position(taken: Taken) -> int:
+    return max((item.position for item in taken.items if isinstance(item, Committed)), default=0)
+
+
+@lru_cache
+def _properties_of(form: Form) -> Properties:
+    properties = new_properties(PacketTypes.PUBLISH)
+    properties.ContentType = form.content_type
+    properties.UserProperty = (SCHEMA_PROPERTY, form.schema)
+    if form.expiry_s is not None:
+        properties.MessageExpiryInterval = form.expiry_s
+    return properties

@@ -1,0 +1,226 @@
+"""One group commit in the making: inputs in, one `JournalWrite` out. Pure."""
+
+from typing import Final, NamedTuple, assert_never
+
+from cloud.journal.port import JournalReader
+from cloud.journal.rows import (
+    InputRow,
+    JournalWrite,
+    Quarantined,
+    Settlement,
+    StoreRow,
+    encode_command,
+)
+from cloud.shards.answers import Acks
+from cloud.shards.changes import (
+    Changes,
+    Rejection,
+    ShardRefusal,
+    Stamp,
+    positions_of,
+    quarantine_digest,
+)
+from cloud.shards.messages import BatchReceived, PayloadRefused, Redrive
+from cloud.shards.residents import Residents
+from cloud.shards.sequence import Judgement, Sequence
+from cloud.sku_location.commands import ApplyFact, Command, SetPolicy
+from protocol.codec import decode_fact
+from protocol.errors import FrameRejected
+
+
+class StoreProgress(NamedTuple):
+    """Where a store stands after a group, and where it stood before."""
+
+    previous_position: int
+    row: StoreRow
+    through_seq: int
+
+
+class Group:
+    """What the inputs of one group change; it lies over the journal until it is committed."""
+
+    def __init__(self, journal: JournalReader, residents: Residents, now_ms: int) -> None:
+        self._journal: Final = journal
+        self._now_ms: Final = now_ms
+        self._sequence: Final = Sequence(journal)
+        self._quarantined: Final[list[Quarantined]] = []
+        self._settled: Final[dict[int, Settlement]] = {}
+        self._newest_epochs: Final[dict[str, int]] = {}
+        self.changes: Final = Changes(journal, residents)
+        self.acks: Final = Acks()
+        self.position = journal.position()
+        self.facts_duplicate = 0
+
+    def take(self, item: BatchReceived | SetPolicy | PayloadRefused | Redrive) -> None:
+        """Apply one input on top of those taken before."""
+        if isinstance(item, BatchReceived):
+            self._take_batch(item)
+        elif isinstance(item, SetPolicy):
+            self._take_policy(item)
+        elif isinstance(item, PayloadRefused):
+            self._take_refused(item)
+        elif isinstance(item, Redrive):
+            self._take_redrive(item)
+        else:
+            assert_never(item)
+
+    def _take_batch(self, received: BatchReceived) -> None:
+        judgement = self._sequence.judge(received)
+        self.acks.note(received.batch, judgement)
+        if judgement.verdict == "seq_reused":
+            self._quarantine(
+                received.batch.store, ShardRefusal.SEQ_REUSED, judgement.detail, received.frame
+            )
+        elif judgement.verdict != "gap":
+            self._apply_batch(received, judgement)
+
+    def _apply_batch(self, received: BatchReceived, judgement: Judgement) -> None:
+        batch = received.batch
+        known = min(judgement.first_new_seq - batch.first_seq, len(batch.facts))
+        self.facts_duplicate += known
+        if judgement.verdict == "duplicate":
+            return
+        facts = batch.facts[known:]
+        self.position += positions_of(len(facts))
+        row = InputRow(
+            position=self.position,
+            kind="batch",
+            store=batch.store,
+            epoch=batch.epoch,
+            first_seq=judgement.first_new_seq,
+            last_seq=batch.first_seq + len(batch.facts) - 1,
+            stamped_at_ms=self._now_ms,
+            payload=received.frame,
+        )
+        self._sequence.accept(row)
+        self._newest_epochs[batch.store] = batch.epoch
+        stamp = Stamp(self.position, self._now_ms, batch.store, batch.epoch)
+        self.changes.apply_facts(stamp, row.first_seq, facts)
+
+    def _take_policy(self, command: SetPolicy) -> None:
+        state = self.changes.state(command.store, command.gtin)
+        if state is not None and state.policy == command.policy:
+            return
+        rejection = self._apply_command(command)
+        if rejection is not None:
+            payload = encode_command(command)
+            self._quarantine(command.store, rejection.reason, rejection.detail, payload)
+
+    def _apply_command(self, command: Command) -> Rejection | None:
+        position = self.position + 1
+        stamp = Stamp(position, self._now_ms, command.store, 0)
+        rejection = self.changes.apply_command(stamp, command)
+        if rejection is not None:
+            return rejection
+        self.position = position
+        row = InputRow(
+            position=position,
+            kind="command",
+            store=command.store,
+            epoch=0,
+            first_seq=0,
+            last_seq=0,
+            stamped_at_ms=self._now_ms,
+            payload=encode_command(command),
+        )
+        self._sequence.accept(row)
+        return None
+
+    def _take_refused(self, refused: PayloadRefused) -> None:
+        self._quarantined.append(
+            Quarantined(
+                digest=quarantine_digest(refused.payload),
+                topic=refused.topic,
+                store=refused.store or "",
+                epoch=0,
+                seq=0,
+                reason=refused.reason,
+                detail=refused.detail,
+                payload=refused.payload,
+                received_at_ms=refused.received_at_ms,
+            )
+        )
+
+    def _quarantine(self, store: str, reason: str, detail: str, payload: bytes) -> None:
+        self._quarantined.append(
+            Quarantined(
+                digest=quarantine_digest(payload),
+                topic="",
+                store=store,
+                epoch=0,
+                seq=0,
+                reason=str(reason),
+                detail=detail,
+                payload=payload,
+                received_at_ms=self._now_ms,
+            )
+        )
+
+    def _take_redrive(self, redrive: Redrive) -> None:
+        entry = self._journal.quarantine_entry(redrive.quarantine_id)
+        if entry is None or entry.status != "redrive_requested" or entry.id in self._settled:
+            return
+        problem = self._redrive(entry.content, redrive)
+        if problem is None:
+            settlement = Settlement(entry.id, "redriven", entry.content.detail)
+        else:
+            settlement = Settlement(entry.id, "quarantined", problem)
+        self._settled[entry.id] = settlement
+
+    def _redrive(self, content: Quarantined, redrive: Redrive) -> str | None:
+        """Try an entry again; return why it is still refused, if it is."""
+        if content.seq:
+            return self._redrive_fact(content)
+        if redrive.batch is None:
+            return redrive.detail
+        judgement = self._sequence.judge(redrive.batch)
+        if judgement.verdict in ("gap", "seq_reused"):
+            return judgement.detail
+        self.acks.note(redrive.batch.batch, judgement)
+        self._apply_batch(redrive.batch, judgement)
+        return None
+
+    def _redrive_fact(self, content: Quarantined) -> str | None:
+        try:
+            decode_fact(content.payload)
+        except FrameRejected as error:
+            return str(error)
+        command = ApplyFact(
+            store=content.store, epoch=content.epoch, seq=content.seq, fact=content.payload
+        )
+        rejection = self._apply_command(command)
+        return None if rejection is None else rejection.detail
+
+    def stores(self) -> list[StoreProgress]:
+        """Return how far each store comes that this group touched."""
+        told: dict[str, int] = {}
+        for key, state in self.changes.states.items():
+            if state.measure is not None:
+                told[key[0]] = max(told.get(key[0], 0), self.changes.positions[key])
+        touched = told.keys() | self._newest_epochs.keys()
+        return [self._progress(store, told.get(store)) for store in sorted(touched)]
+
+    def _progress(self, store: str, told: int | None) -> StoreProgress:
+        row = self._journal.store(store) or StoreRow(store=store, position=0, epoch=0)
+        epoch = self._newest_epochs.get(store, row.epoch)
+        position = row.position if told is None else told
+        return StoreProgress(
+            previous_position=row.position,
+            row=StoreRow(store, position, epoch),
+            through_seq=self._sequence.watermark(store, epoch) if epoch else 0,
+        )
+
+    def write(self, stores: list[StoreProgress], published_through: int | None) -> JournalWrite:
+        """Return everything this group changes, as one transaction."""
+        changes = self.changes
+        return JournalWrite(
+            inputs=self._sequence.inputs,
+            watermarks=self._sequence.watermark_rows(),
+            states=changes.state_rows(),
+            stores=[progress.row for progress in stores],
+            business_keys=changes.business_key_rows(),
+            reorders=changes.reorder_rows(),
+            quarantined=self._quarantined + changes.quarantined,
+            settled=list(self._settled.values()),
+            published_through=published_through,
+        )

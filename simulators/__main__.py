@@ -1,0 +1,164 @@
+"""The command line of the simulators: `stocktruth-sim demo | store | broker`."""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from protocol.topics import DEFAULT_ROOT
+from simulators.scenario import SMALL_STORE, Scenario, ScenarioInvalid, load_scenario
+
+STATUS_USAGE = 2
+
+app = typer.Typer(
+    help="Hardware that isn't there: whole stores, with known truth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioFile = Annotated[
+    Path, typer.Option("--scenario", help="What a store is like, as TOML.", show_default=True)
+]
+
+
+@app.command()
+def demo(
+    stores: Annotated[int, typer.Option(min=1, max=100, help="Stores of the chain.")] = 2,
+    skus: Annotated[int, typer.Option(min=1, max=20_000, help="Articles of each store.")] = 200,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=100, help="How many times as much happens.")
+    ] = 1.0,
+    duration_s: Annotated[
+        float | None,
+        typer.Option("--for", min=1, help="Seconds that the stores are open; for ever if absent."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stores.")] = 1,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the truth in the end, and verify.")
+    ] = False,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Kill processes and cut a line on the way.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the outcome to this file.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Where configurations, data and logs go; must not exist."),
+    ] = None,
+    scenario_file: ScenarioFile = SMALL_STORE,
+) -> None:
+    """Run stores, their agents, a broker and the cloud, and hold what is heard to the truth.
+
+    The environment variable BROKER (mqtt://HOST[:PORT]) names a broker to use instead of the
+    embedded one.
+    """
+    # Imported here, so that the other commands start without what only the demo needs.
+    from simulators.demo.command import run_demo  # noqa: PLC0415
+    from simulators.demo.options import DemoOptions, broker_address  # noqa: PLC0415
+
+    broker_url = os.environ.get("BROKER") or None
+    if broker_url is not None:
+        try:
+            broker_address(broker_url)
+        except ValueError as error:
+            _refuse(str(error))
+    options = DemoOptions(
+        scenario=_scenario(scenario_file),
+        folder=_new_folder(folder or _fresh("run")),
+        stores=stores,
+        skus=skus,
+        speed=speed,
+        duration_s=duration_s,
+        seed=seed,
+        check=check,
+        chaos=chaos,
+        json_file=json_file,
+        broker_url=broker_url,
+    )
+    sys.exit(run_demo(options))
+
+
+@app.command()
+def store(
+    scenario_file: ScenarioFile = SMALL_STORE,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Where spools and store.toml go; must not exist."),
+    ] = None,
+    broker_url: Annotated[
+        str, typer.Option("--broker", help="The broker to name in store.toml.")
+    ] = "mqtt://127.0.0.1:1883",
+    root: Annotated[str, typer.Option(help="The root of the topics.")] = DEFAULT_ROOT,
+    open_after_s: Annotated[
+        float,
+        typer.Option(
+            "--open-after",
+            min=0,
+            help="Seconds from an agent's reading of the opening count to the first shopper.",
+        ),
+    ] = 15.0,
+) -> None:
+    """Run one store's hardware for an agent of yours."""
+    from simulators.standalone import StandaloneStore  # noqa: PLC0415 # See `demo`.
+
+    scenario = _scenario(scenario_file)
+    target = _new_folder(folder or _fresh("store"))
+    asyncio.run(StandaloneStore(scenario, target, typer.echo).run(broker_url, root, open_after_s))
+
+
+@app.command()
+def broker(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="TCP port to listen on.")] = 1883,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Run the embedded broker: MQTT 5, in memory, for tests and first steps."""
+    from simulators.demo.config_files import broker_config  # noqa: PLC0415 # See `demo`.
+
+    config = Path(".demo") / f"broker-{port}.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(broker_config(host, port))
+    command = [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "ERROR"]
+    typer.echo(f"mqtt://{host}:{port}")
+    os.execv(command[0], command)  # noqa: S606 # We made the command; no shell is wanted.
+
+
+def _scenario(path: Path) -> Scenario:
+    try:
+        return load_scenario(path)
+    except ScenarioInvalid as error:
+        _refuse(str(error))
+
+
+def _fresh(kind: str) -> Path:
+    """Return a path below `.demo` that no other run has."""
+    return Path(".demo") / f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+
+def _new_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        _refuse(f"--dir {path}: {error.strerror}")
+    return path.resolve()
+
+
+def _refuse(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    sys.exit(STATUS_USAGE)
+
+
+def main() -> None:
+    """Entry point of `stocktruth-sim`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    app()
+
+
+if __name__ == "__main__":
+    main()

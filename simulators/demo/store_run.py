@@ -1,0 +1,104 @@
+"""One store of a demo, seen from the demo: two child processes and the truth they are held to.
+
+The hardware process tells its truth on a pipe; the agent is somebody else's program that is given
+a configuration file. Runs in the demo's event loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from simulators.demo.messages import (
+    Begin,
+    CloseDoors,
+    OpenDoors,
+    Prepared,
+    Reordered,
+    Still,
+    ToStore,
+    TruthChanged,
+    from_store,
+    line_of,
+)
+from simulators.demo.processes import Child, ChildDied, Crew
+from simulators.demo.truth import Columns, SkuLocationKey
+from simulators.demo.wan import Wan
+from simulators.scenario import Scenario
+
+PREPARE_DEADLINE_S = 30.0
+
+
+class StoreRun:
+    """One store: its hardware, its agent, its WAN if that is to fail, and its truth."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        on_truth: Callable[[TruthChanged, list[SkuLocationKey]], None],
+    ) -> None:
+        self.name = scenario.store
+        self.truth: dict[SkuLocationKey, Columns] = {}
+        self.still = asyncio.Event()
+        self._scenario = scenario
+        self._folder = folder
+        self._on_truth = on_truth
+        self._hardware = Child(
+            f"hardware-{self.name}", ("-m", "simulators.demo.store_process"), folder, piped=True
+        )
+        self.agent = Child(
+            f"agent-{self.name}",
+            ("-m", "edge", "run", "--config", str(folder / "store.toml")),
+            folder,
+        )
+        self.wan: Wan | None = None
+
+    async def prepare(self, crew: Crew, broker_url: str, root: str) -> None:
+        """Start the hardware, and return when it listens. Raises `ChildDied`."""
+        await crew.start(self._hardware)
+        self._say(
+            Begin(
+                scenario=self._scenario,
+                folder=str(self._folder),
+                broker_url=broker_url,
+                root=root,
+            )
+        )
+        async with asyncio.timeout(PREPARE_DEADLINE_S):
+            line = await self._hardware.pipes[1].readline()
+        if not line:
+            raise ChildDied(f"{self._hardware.name} ended:\n{self._hardware.last_words()}")
+        prepared = from_store.decode(line)
+        if not isinstance(prepared, Prepared):
+            raise ChildDied(f"{self._hardware.name} said {prepared} before it was prepared")
+        self.truth = {self._key(gtin): columns for gtin, columns in prepared.truth.items()}
+
+    async def listen(self) -> None:
+        """Take in the truth until the hardware ends."""
+        reader = self._hardware.pipes[1]
+        while line := await reader.readline():
+            message = from_store.decode(line)
+            if isinstance(message, TruthChanged):
+                keys = [self._key(gtin) for gtin, _ in message.lines]
+                self.truth.update(zip(keys, (truth for _, truth in message.lines), strict=True))
+                self._on_truth(message, keys)
+            elif isinstance(message, Still):
+                self.still.set()
+
+    def open_doors(self) -> None:
+        """Let the day begin."""
+        self._say(OpenDoors())
+
+    def close_doors(self) -> None:
+        """Begin nothing new; `still` is set when the last has finished."""
+        self._say(CloseDoors())
+
+    def reorder(self, reorder_id: str, gtin: str, quantity: int) -> None:
+        """Be the warehouse that answers a reorder."""
+        self._say(Reordered(reorder_id=reorder_id, gtin=gtin, quantity=quantity))
+
+    def _say(self, message: ToStore) -> None:
+        self._hardware.pipes[0].write(line_of(message))
+
+    def _key(self, gtin: str) -> SkuLocationKey:
+        return SkuLocationKey(self.name, gtin)

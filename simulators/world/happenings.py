@@ -1,0 +1,94 @@
+"""What a store's hardware has to show because somebody did something. Pure data.
+
+Readers and scales look at the world whenever they measure; tills write when they are told, and
+these are the occasions. The truth has changed by then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from protocol.facts import Measure
+from protocol.ids import Gtin
+
+
+@dataclass(frozen=True, slots=True)
+class TruthLedger:
+    """Where the goods of one article came from and where they went, in units or grams."""
+
+    opening: int = 0
+    received: int = 0
+    returned: int = 0
+    sold: int = 0
+
+    @property
+    def on_hand(self) -> int:
+        """What is in the store."""
+        return self.opening + self.received + self.returned - self.sold
+
+
+class Line(NamedTuple):
+    """Some of one article, in units or grams."""
+
+    gtin: Gtin
+    quantity: int
+    measure: Measure
+
+
+class Sale(NamedTuple):
+    """A shopper paid at a till. `number` names the sale for a later refund or post-void."""
+
+    at_ms: int
+    till: int
+    number: int
+    lines: tuple[Line, ...]
+
+
+class Refund(NamedTuple):
+    """A customer brought goods of an earlier sale back."""
+
+    at_ms: int
+    till: int
+    sale: int
+    lines: tuple[Line, ...]
+
+
+class PostVoid(NamedTuple):
+    """The latest sale of a till was undone, all its lines."""
+
+    at_ms: int
+    till: int
+    sale: int
+    lines: tuple[Line, ...]
+
+
+class OpeningCount(NamedTuple):
+    """The untagged goods were counted before the store opened."""
+
+    at_ms: int
+    lines: tuple[Line, ...]
+
+
+class Receipt(NamedTuple):
+    """Untagged goods were received against a delivery note."""
+
+    at_ms: int
+    document: str
+    lines: tuple[Line, ...]
+
+
+class DockPassed(NamedTuple):
+    """Tagged units came through the dock portal: for the record, no till writes it."""
+
+    at_ms: int
+    lines: tuple[Line, ...]
+
+
+Happening = Sale | Refund | PostVoid | Receipt | DockPassed
+
+
+class Occasion(NamedTuple):
+    """A happening, and the truth that it led to, of each article that it touched."""
+
+    happening: Happening
+    truth: Mapping[Gtin, TruthLedger]
