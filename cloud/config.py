@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from cloud.errors import ConfigInvalid
+from cloud.shards.inbox import INBOX_BYTES_MAX, INBOX_INPUTS_MAX
 from cloud.shards.messages import SetPolicy
 from cloud.sku_location.state import Policy
 from cloud.strict_toml import read_toml, shown
@@ -69,9 +70,12 @@ class ShardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How many shards share the stores, and how stock is reordered."""
 
     count: Annotated[int, Meta(ge=1, le=1, description="1: one journal has one owner")] = 1
-    inbox_max: Annotated[
-        int, Meta(ge=1, le=100_000, description="1 to 100000 inputs that wait for a shard")
-    ] = 1_000
+    inbox_inputs_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="1 to 1000000 inputs that wait for a shard")
+    ] = INBOX_INPUTS_MAX
+    inbox_bytes_max: Annotated[
+        int, Meta(ge=1_048_576, le=2**40, description="at least 1048576 bytes (one frame)")
+    ] = INBOX_BYTES_MAX
     policy_file: FilePath | None = None
 
 

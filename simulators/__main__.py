@@ -11,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from protocol.topics import DEFAULT_ROOT
-from simulators.scenario import SMALL_STORE, Scenario, ScenarioInvalid, load_scenario
+from simulators.errors import AddressUnavailable, ScenarioInvalid
+from simulators.scenario import SMALL_STORE, Scenario, load_scenario
 
 STATUS_USAGE = 2
 
@@ -110,7 +111,11 @@ def store(
 
     scenario = _scenario(scenario_file)
     target = _new_folder(folder or _fresh("store"))
-    asyncio.run(StandaloneStore(scenario, target, typer.echo).run(broker_url, root, open_after_s))
+    try:
+        hardware = StandaloneStore(scenario, target, typer.echo)
+        asyncio.run(hardware.run(broker_url, root, open_after_s))
+    except AddressUnavailable as error:
+        _refuse(str(error))
 
 
 @app.command()

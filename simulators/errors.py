@@ -7,3 +7,15 @@ class SimulatorError(Exception):
 
 class AddressUnavailable(SimulatorError):
     """A simulated device cannot listen where it was told to; the text names the address."""
+
+
+class ScenarioInvalid(SimulatorError):
+    """A scenario file cannot be used; the text says where and why."""
+
+
+class ChildDied(SimulatorError):
+    """A child process of a demo ended unasked; the text has name, status and last words."""
+
+
+class DemoFailed(SimulatorError):
+    """A demo could not do what it was asked to; the text says what and why."""

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from protocol.errors import InvalidIdentifier
 from protocol.ids import parse_store_id
+from simulators.errors import ScenarioInvalid
 from simulators.world.goods import Sku, catalogue
 from simulators.world.settings import WorldSettings
 from simulators.world.store import STORES_MAX, StoreWorld
@@ -23,10 +24,6 @@ SMALL_STORE: Final = SCENARIOS / "small_store.toml"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class ScenarioInvalid(Exception):
-    """A scenario file cannot be used; the text says where and why."""
 
 
 class HardwareSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,5 @@
 """SKU-locations and reorders as the JSON documents that third parties read. Pure."""
 
-from typing import Final
-
 from cloud.shards.messages import ReorderChange
 from cloud.sku_location.state import Reorder, SkuLocation, reorder_id
 from protocol.documents import (
@@ -11,22 +9,17 @@ from protocol.documents import (
     StockDocument,
     timestamp,
 )
-from protocol.facts import Measure
-
-MEASURE_UNTIL_KNOWN: Final[Measure] = "units"
-"""A SKU-location that only has a policy so far has no measure; nothing was counted in any."""
-
 
 def stock_document(state: SkuLocation) -> StockDocument:
-    """Return the document of a state at version 1 or later."""
-    cause = state.cause
-    if cause is None:
-        raise AssertionError(f"{state.gtin}@{state.store} has a version without a cause")
+    """Return the document of a state that somebody may be told of (`is_told`)."""
+    cause, measure = state.cause, state.measure
+    if cause is None or measure is None:
+        raise AssertionError(f"nothing can be told of {state.gtin}@{state.store} yet")
     return StockDocument(
         store=state.store,
         gtin=state.gtin,
         version=state.version,
-        measure=state.measure or MEASURE_UNTIL_KNOWN,
+        measure=measure,
         on_hand=state.on_hand,
         reserved=state.reserved,
         unavailable=state.unavailable,
@@ -44,6 +37,11 @@ def stock_document(state: SkuLocation) -> StockDocument:
             occurred_at=timestamp(cause.occurred_at_ms),
         ),
     )
+
+
+def is_told(state: SkuLocation) -> bool:
+    """Return whether goods were ever heard of here; a policy alone is nobody's business."""
+    return state.measure is not None
 
 
 def _ledger(state: SkuLocation) -> Ledger:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from cloud.publisher.retained import Retained
 from cloud.publisher.outgoing import Outgoing
-from cloud.publisher.stores import answer, mirror_updates, signal
+from cloud.publisher.retained import Retained
+from cloud.publisher.stores import answer, mirror_update, signal
 from cloud.publisher.wms import retained_reorder, retained_stock, stock_arrays
 from cloud.shards.messages import Committed
 from protocol.topics import Topics
@@ -18,7 +18,7 @@ def to_stores(committed: Committed, topics: Topics) -> Iterator[Outgoing]:
     is pending no longer and not yet authoritative.
     """
     for change in (*committed.changes, *committed.mirrors):
-        yield from mirror_updates(change, topics)
+        yield mirror_update(change, topics)
     for message in newest_answers(committed.answers):
         yield answer(message, topics)
     for reorder in committed.reorders:

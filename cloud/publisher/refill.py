@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import ReorderRow, StateRow, decode_reorder, decode_state
-from cloud.publisher.documents import is_open
+from cloud.publisher.documents import is_open, is_told
 from cloud.publisher.retained import Retained
 from cloud.publisher.wms import retained_reorder, retained_stock
 from cloud.shards.messages import ReorderChange
@@ -59,8 +59,7 @@ class Refill:
             )
             if states:
                 self._cursor = states[-1].position
-                entries = [self._stock_entry(row) for row in states]
-                return Page(store, entries, self._cursor)
+                return Page(store, self._stock_entries(states), self._cursor)
             self._stores.popleft()
             self._cursor = self._since
         return self._reorder_page()
@@ -77,12 +76,13 @@ class Refill:
         entries = [retained_reorder(change, self._since, self._topics) for change in told]
         return Page(None, entries, self._reorder_cursor)
 
-    def _stock_entry(self, row: StateRow) -> Retained:
-        return retained_stock(decode_state(row.data), self._since, self._topics)
+    def _stock_entries(self, rows: list[StateRow]) -> list[Retained]:
+        states = (decode_state(row.data) for row in rows)
+        return [retained_stock(s, self._since, self._topics) for s in states if is_told(s)]
 
 
 def _page_of(rows: Iterable[R], position_of: Callable[[R], int]) -> list[R]:
-    """Return the first rows, and all rows at the position of the last, or the next page skips some."""
+    """Return the first rows, and all at the position of the last: the next page begins after it."""
     page: list[R] = []
     for row in rows:
         if len(page) >= PAGE_ROWS and position_of(row) != position_of(page[-1]):

@@ -85,7 +85,8 @@ class Session:
         self._retained_window: Final = Window(settings.retained_window)
         self._group: Final = asyncio.TaskGroup()
         self._moved: Final = asyncio.Event()
-        self._is_telling = False
+        self._telling: Final = asyncio.Lock()
+        self._is_busy = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Publish until `stopping`, then flush within bounds and say goodbye.
@@ -115,7 +116,7 @@ class Session:
     async def _live_lane(self) -> None:
         while True:
             taken = await self._handover.take()
-            self._is_telling = True
+            self._is_busy = True
             try:
                 for item in taken.items:
                     await self._tell(item)
@@ -123,7 +124,7 @@ class Session:
                 # Also on a lost connection: what was taken is not offered a second time, and the
                 # next connection reads it from the journal.
                 self._progress.passed(_newest_position(taken))
-                self._is_telling = False
+                self._is_busy = False
             if taken.lost_through is not None:
                 log.warning("publisher: slower than the shard; reading the journal instead")
                 self._progress.lost_through(taken.lost_through)
@@ -133,6 +134,10 @@ class Session:
         if isinstance(item, Ack):
             await self._send(answer(item, self._topics))
             return
+        async with self._telling:
+            await self._tell_committed(item)
+
+    async def _tell_committed(self, item: Committed) -> None:
         for message in to_stores(item, self._topics):
             await self._send(message)
         arrays, retained = to_third_parties(item, self._progress.head, self._topics)
@@ -189,6 +194,11 @@ class Session:
         return page
 
     async def _fill_in(self, page: Page) -> None:
+        # Nothing newer of the page's GTINs may leave between the comparison and its arrays.
+        async with self._telling:
+            await self._tell_page(page)
+
+    async def _tell_page(self, page: Page) -> None:
         newest = self._progress.backlog.page_ends(page.entries)
         for entry in newest:
             self._progress.offer(entry)
@@ -221,7 +231,7 @@ class Session:
 
     @property
     def _is_idle(self) -> bool:
-        waits = self._handover.is_empty and not self._is_telling
+        waits = self._handover.is_empty and not self._is_busy
         return waits and self._live_window.in_flight == 0 and len(self._progress.backlog) == 0
 
     async def _until(self, holds: Callable[[], bool]) -> None:

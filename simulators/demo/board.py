@@ -57,7 +57,7 @@ class Board:
         return Moment(
             phase=demo.phase,
             elapsed_s=now_s - self._began_s,
-            rows=tuple(self._row(name, now_s) for name in demo.stores),
+            rows=tuple(self._row(name, now_s) for name in demo.site.stores),
             p50_ms=demo.latency.percentile_ms(50),
             p99_ms=demo.latency.percentile_ms(99),
             sales=demo.latency.count,
@@ -67,7 +67,7 @@ class Board:
         )
 
     def _row(self, name: str, now_s: float) -> Row:
-        store = self._demo.stores[name]
+        store = self._demo.site.stores[name]
         heard = [
             self._demo.heard.states[key] for key in store.truth if key in self._demo.heard.states
         ]

@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from simulators.demo.config_files import broker_config
 from simulators.demo.processes import Child, Crew
+from simulators.errors import DemoFailed
 
 HOST: Final = "127.0.0.1"
 START_DEADLINE_S: Final = 15.0
@@ -33,20 +33,28 @@ async def start_embedded(crew: Crew, folder: Path) -> tuple[BrokerAddress, Child
     config.write_text(broker_config(*address))
     command = ("-m", "iotcore", "--config", str(config), "--log-level", "ERROR")
     child = await crew.start(Child("broker", command, folder))
-    async with asyncio.timeout(START_DEADLINE_S):
-        await until_accepting(address)
+    await until_accepting(address)
     return address, child
 
 
 async def until_accepting(address: BrokerAddress) -> None:
-    """Return when somebody accepts connections there."""
-    while True:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection(*address)
-            writer.close()
-            await writer.wait_closed()
-            return
-        await asyncio.sleep(POLL_S)
+    """Return when somebody accepts connections there. Raises `DemoFailed`."""
+    try:
+        async with asyncio.timeout(START_DEADLINE_S):
+            while not await _accepts(address):  # noqa: ASYNC110 # A port has no event to wait for.
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        raise DemoFailed(f"no broker accepts connections at {address.url}") from error
+
+
+async def _accepts(address: BrokerAddress) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(*address)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
 
 
 def free_port() -> int:

@@ -7,11 +7,11 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from simulators.demo.demo import Demo, DemoFailed
+from simulators.demo.demo import Demo
 from simulators.demo.display import Display
 from simulators.demo.options import DemoOptions
 from simulators.demo.outcome import Outcome
-from simulators.demo.processes import ChildDied
+from simulators.errors import SimulatorError
 
 STATUS_FAILED: Final = 1
 STATUS_INTERRUPTED: Final = 130
@@ -50,7 +50,7 @@ class _Command:
         except asyncio.CancelledError:
             self._display.say("interrupted")
             return STATUS_INTERRUPTED
-        except (ChildDied, DemoFailed) as error:
+        except SimulatorError as error:
             self._display.say(str(error))
             return STATUS_FAILED
         for line in outcome.lines():
@@ -68,4 +68,4 @@ class _Command:
             self._is_cancelled = True
             work.cancel()
         else:
-            demo.crew.kill_now()
+            demo.site.crew.kill_now()

@@ -1,11 +1,12 @@
-"""The whole demo: broker, cloud, stores and agents as processes, and a listener who checks them.
+"""The whole demo: stores live, a stranger listens, and what is heard is held to the truth.
 
-It starts them, waits until the opening counts are true, lets the days begin, breaks things if
+It starts everything, waits until the opening counts are true, opens the doors, breaks things if
 asked, and compares in the end. Runs in one event loop; whatever happens, no process stays behind.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Final
 
@@ -13,29 +14,20 @@ from msgspec.structs import replace
 
 from protocol.documents import ReorderDocument, StockDocument
 from protocol.topics import DEFAULT_ROOT, Topics
-from simulators.demo.broker import (
-    HOST,
-    START_DEADLINE_S,
-    BrokerAddress,
-    start_embedded,
-    until_accepting,
-)
-from simulators.demo.chaos import plan
+from simulators.demo.broker import BrokerAddress
 from simulators.demo.checker import Verdict, compare
-from simulators.demo.config_files import cloud_config, policies
 from simulators.demo.havoc import Havoc
 from simulators.demo.heard import Heard
 from simulators.demo.latency import SaleLatency
 from simulators.demo.messages import TruthChanged
-from simulators.demo.options import DemoOptions, broker_address
-from simulators.demo.outcome import Latency, Outage, Outcome
-from simulators.demo.processes import Child, Crew
+from simulators.demo.options import DemoOptions
+from simulators.demo.outcome import Latency, Outcome
+from simulators.demo.site import Site
 from simulators.demo.store_run import StoreRun
 from simulators.demo.subscriber import Subscriber
 from simulators.demo.truth import Columns, SkuLocationKey
 from simulators.demo.verify import verify
-from simulators.demo.wan import Wan
-from simulators.scenario import Scenario
+from simulators.errors import DemoFailed
 
 OPENING_DEADLINE_S: Final = 60.0
 STILL_DEADLINE_S: Final = 90.0
@@ -45,9 +37,7 @@ SETTLE_S: Final = 1.0
 CHAOS_PLAN_S: Final = 60.0
 """A demo without an end makes a new plan this often."""
 
-
-class DemoFailed(Exception):
-    """The demo could not do what it was asked to; the text says what and why."""
+_NAMED_MAX: Final = 10
 
 
 class Demo:
@@ -57,28 +47,21 @@ class Demo:
         self.options: Final = options
         self.phase = "starting"
         self.ended: Final = asyncio.Event()
-        self.crew: Final = Crew()
         self.latency: Final = SaleLatency()
-        self.stores: dict[str, StoreRun] = {}
-        self.broker: BrokerAddress | None = None
-        self.root: Final = _root(options)
+        # On somebody else's broker, a root of our own: it may remember other demos.
+        external = options.broker_url is not None
+        self.root: Final = f"stocktruth-demo/{options.folder.name}" if external else DEFAULT_ROOT
         self.heard: Final = Heard(Topics(self.root), self._on_state, self._on_reorder)
+        self.site: Final = Site(options, self.root, self._on_truth)
         self._told = told
         self._news = asyncio.Event()
-        self._lines: dict[str, Wan] = {}
-        self._victims: list[list[Child]] = []
-        self._havoc_rng = Random(f"{options.seed}/chaos")
-
-    @property
-    def truth(self) -> dict[SkuLocationKey, Columns]:
-        """The true columns of every SKU-location."""
-        return {
-            key: columns for store in self.stores.values() for key, columns in store.truth.items()
-        }
 
     def verdict(self) -> Verdict:
         """Compare what was heard with the truth, as they are now."""
-        return compare(self.truth, self.heard.states)
+        truth: dict[SkuLocationKey, Columns] = {}
+        for store in self.site.stores.values():
+            truth |= store.truth
+        return compare(truth, self.heard.states)
 
     def verdict_of(self, store: StoreRun) -> Verdict:
         """Compare one store."""
@@ -86,14 +69,12 @@ class Demo:
         return compare(store.truth, heard)
 
     async def run(self) -> Outcome:
-        """Run to the end. Raises `DemoFailed`, `ChildDied`, `ScenarioInvalid`."""
+        """Run to the end. Raises `DemoFailed` and `ChildDied`."""
         try:
-            drain_s = await self._live()
+            drain_s = await self._guarded()
         finally:
             self.phase = "stopping"
-            await self.crew.stop()
-            for line in self._lines.values():
-                await line.stop()
+            await self.site.stop()
         outcome = self._outcome(drain_s)
         if self.options.check:
             self.phase = "verifying"
@@ -101,66 +82,34 @@ class Demo:
             outcome = replace(outcome, verify=said, verify_status=status)
         return outcome
 
-    async def _live(self) -> float | None:
+    async def _guarded(self) -> float | None:
+        """Live, unless a child dies; the first failure is the one that is told."""
         try:
             async with asyncio.TaskGroup() as background:
-                guards = [background.create_task(self.crew.until_one_dies())]
-                guards += await self._start(background)
-                await self._until_opened()
-                await self._day()
-                drain_s = await self._drain() if self.options.check else None
-                for guard in guards:
-                    guard.cancel()
+                tasks = [background.create_task(self.site.crew.until_one_dies())]
+                drain_s = await self._live(background, tasks)
+                for task in tasks:
+                    task.cancel()
         except BaseExceptionGroup as group:
             raise _first_of(group) from group
         return drain_s
 
-    async def _start(self, background: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """Start everything, and return the tasks that listen."""
-        options = self.options
-        scenarios = options.scenarios()
-        address = await self._start_broker()
-        subscriber = Subscriber(*address, Topics(self.root), self.heard)
-        tasks = [background.create_task(subscriber.run())]
-        (options.folder / "policies.toml").write_text(policies(scenarios))
-        config = options.folder / "cloud.toml"
-        config.write_text(cloud_config(address.url, self.root))
-        cloud = Child("cloud", ("-m", "cloud", "run", "--config", str(config)), options.folder)
-        self._victims.append([await self.crew.start(cloud)])
-        stores = [await self._new_store(scenario, address) for scenario in scenarios]
-        for store, url in stores:
-            await store.prepare(self.crew, url, self.root)
-            tasks.append(background.create_task(store.listen()))
-            await self.crew.start(store.agent)
-            self.stores[store.name] = store
-        self._victims.append([store.agent for store in self.stores.values()])
-        return tasks
+    async def _live(
+        self, background: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]
+    ) -> float | None:
+        broker = await self.site.start_broker()
+        self._told(f"broker at {broker.url}, topics below {self.root}/")
+        tasks.append(background.create_task(self._listen(broker)))
+        await self.site.start_cloud(broker)
+        await self.site.start_stores(broker)
+        stores = self.site.stores.values()
+        tasks += [background.create_task(store.listen()) for store in stores]
+        await self._until_opened()
+        await self._day()
+        return await self._drain() if self.options.check else None
 
-    async def _start_broker(self) -> BrokerAddress:
-        if self.options.broker_url is None:
-            address, child = await start_embedded(self.crew, self.options.folder)
-            self._victims.append([child])
-        else:
-            address = BrokerAddress(*broker_address(self.options.broker_url))
-            try:
-                async with asyncio.timeout(START_DEADLINE_S):
-                    await until_accepting(address)
-            except TimeoutError as error:
-                raise DemoFailed(f"no broker accepts connections at {address.url}") from error
-        self.broker = address
-        return address
-
-    async def _new_store(self, scenario: Scenario, broker: BrokerAddress) -> tuple[StoreRun, str]:
-        """Return a store, not started yet, and the URL at which its agent finds the broker."""
-        folder = self.options.folder / scenario.store
-        folder.mkdir()
-        store = StoreRun(scenario, folder, self._on_truth)
-        if not self.options.chaos:
-            return store, broker.url
-        line = Wan(*broker)
-        port = await line.start()
-        self._lines[store.name] = line
-        return store, BrokerAddress(HOST, port).url
+    async def _listen(self, broker: BrokerAddress) -> None:
+        await Subscriber(*broker, Topics(self.root), self.heard).run()
 
     async def _until_opened(self) -> None:
         self.phase = "opening"
@@ -169,7 +118,7 @@ class Demo:
                 await self._until_total()
         except TimeoutError as error:
             verdict = self.verdict()
-            named = "\n".join(f"  {each}" for each in verdict.disagreements[:10])
+            named = "\n".join(f"  {each}" for each in verdict.disagreements[:_NAMED_MAX])
             raise DemoFailed(
                 f"the opening counts did not become true within {OPENING_DEADLINE_S:.0f} s:"
                 f" {verdict}\n{named}\nlogs are in {self.options.folder}"
@@ -177,59 +126,49 @@ class Demo:
 
     async def _day(self) -> None:
         self.phase = "open"
-        for store in self.stores.values():
+        self._told("all opening counts are true; the doors are open")
+        for store in self.site.stores.values():
             store.open_doors()
-        havoc = asyncio.create_task(self._break_things()) if self.options.chaos else None
-        try:
-            async with asyncio.timeout(self.options.duration_s):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.options.duration_s), asyncio.TaskGroup() as group:
+                havoc = group.create_task(self._break_things())
                 await self.ended.wait()
-        except TimeoutError:
-            self.phase = "closing"
-        if havoc is not None:
-            havoc.cancel()
-            await asyncio.wait([havoc])
-            if not havoc.cancelled():
-                havoc.result()
-            await self._heal()
+                havoc.cancel()
+        await self.site.heal()
 
     async def _break_things(self) -> None:
-        while True:
-            duration_s = self.options.duration_s or CHAOS_PLAN_S
-            targets = [[child.name for child in group] for group in self._victims]
-            chaos = plan(self._havoc_rng, duration_s, list(self.stores), targets)
-            children = {child.name: child for group in self._victims for child in group}
-            await Havoc(chaos, children, self._lines[chaos.store], self._told).run()
-            if self.options.duration_s is not None:
+        rng = Random(f"{self.options.seed}/chaos")
+        duration_s = self.options.duration_s
+        while self.options.chaos:
+            chaos = self.site.chaos_plan(rng, duration_s or CHAOS_PLAN_S)
+            line = self.site.lines[chaos.store]
+            await Havoc(chaos, self.site.breakable, line, self._told).run()
+            if duration_s is not None:
                 return
-
-    async def _heal(self) -> None:
-        for line in self._lines.values():
-            line.become("open")
-        for child in (child for group in self._victims for child in group):
-            if not child.is_running:
-                await child.start()
 
     async def _drain(self) -> float:
         """Let what is under way finish, and return how long agreement took from then."""
         self.phase = "draining"
-        for store in self.stores.values():
+        for store in self.site.stores.values():
             store.close_doors()
-        try:
-            async with asyncio.timeout(STILL_DEADLINE_S):
-                await asyncio.gather(*(store.still.wait() for store in self.stores.values()))
-        except TimeoutError as error:
-            moving = [store.name for store in self.stores.values() if not store.still.is_set()]
-            raise DemoFailed(f"the world of {', '.join(moving)} did not come to rest") from error
+        await self._until_still()
         loop = asyncio.get_running_loop()
-        begin_s = loop.time()
-        try:
+        began_s = loop.time()
+        with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_DEADLINE_S):
                 await self._until_total()
-                drained_s = loop.time() - begin_s
-                await asyncio.sleep(SETTLE_S)
-        except TimeoutError:
-            return loop.time() - begin_s
-        return drained_s
+        drained_s = loop.time()
+        await asyncio.sleep(SETTLE_S)
+        return drained_s - began_s
+
+    async def _until_still(self) -> None:
+        stores = self.site.stores.values()
+        try:
+            async with asyncio.timeout(STILL_DEADLINE_S):
+                await asyncio.gather(*(store.still.wait() for store in stores))
+        except TimeoutError as error:
+            moving = ", ".join(store.name for store in stores if not store.still.is_set())
+            raise DemoFailed(f"the world of {moving} did not come to rest") from error
 
     async def _until_total(self) -> None:
         while not self.verdict().is_total:
@@ -246,26 +185,16 @@ class Demo:
         self._news.set()
 
     def _on_reorder(self, reorder: ReorderDocument) -> None:
-        store = self.stores.get(reorder.store)
+        store = self.site.stores.get(reorder.store)
         missing = reorder.quantity - reorder.received
         if store is not None and reorder.status == "open" and missing > 0:
             store.reorder(reorder.reorder_id, reorder.gtin, missing)
 
     def _outcome(self, drain_s: float | None) -> Outcome:
         verdict = self.verdict()
-        outages = [
-            Outage(name=child.name, kills=child.kills, outage_s=child.outage_s)
-            for group in self._victims
-            for child in group
-        ]
-        outages += [
-            Outage(name=f"wan-{name}", kills=line.outages, outage_s=line.outage_s)
-            for name, line in self._lines.items()
-            if line.outages
-        ]
         return Outcome(
             seed=self.options.seed,
-            stores=len(self.stores),
+            stores=len(self.site.stores),
             sku_locations=verdict.total,
             agreed=verdict.agreed,
             lost=verdict.lost,
@@ -277,14 +206,9 @@ class Demo:
                 p99_ms=self.latency.percentile_ms(99),
                 sales=self.latency.count,
             ),
-            outages=outages if self.options.chaos else [],
+            outages=self.site.outages(),
             drain_s=drain_s,
         )
-
-
-def _root(options: DemoOptions) -> str:
-    """Return the root of the topics: one of our own on somebody else's broker."""
-    return DEFAULT_ROOT if options.broker_url is None else f"stocktruth-demo/{options.folder.name}"
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

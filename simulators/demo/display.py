@@ -49,29 +49,28 @@ class Display:
                 await asyncio.sleep(LIVE_INTERVAL_S if is_live else PLAIN_INTERVAL_S)
                 moment = board.moment(time.monotonic())
                 if is_live:
-                    live.update(_table(moment), refresh=True)
+                    live.update(table(moment), refresh=True)
                 else:
                     self.say(plain_line(moment))
 
 
 def plain_line(moment: Moment) -> str:
     """Return a moment as one line."""
-    stores = "; ".join(
+    stores = [
         f"{row.store} {row.agreed}/{row.skus} true, {_number(row.facts_per_s)} facts/s,"
         f" outbox {_number(row.outbox)}"
         for row in moment.rows
-    )
-    return (
-        f"{moment.elapsed_s:5.1f} s  {moment.phase}: {stores or 'no store yet'}; {_latency(moment)}"
-    )
+    ]
+    return "; ".join([f"{moment.elapsed_s:5.1f} s  {moment.phase}", *stores, _latency(moment)])
 
 
-def _table(moment: Moment) -> Group:
-    table = Table(title=f"Stocktruth demo, {moment.phase}, {moment.elapsed_s:.0f} s")
+def table(moment: Moment) -> Group:
+    """Return a moment as a table and lines below it."""
+    rows = Table(title=f"Stocktruth demo, {moment.phase}, {moment.elapsed_s:.0f} s")
     for column in ("store", "agent", "SKUs", "units on hand", "facts/s", "outbox", "true counts"):
-        table.add_column(column, justify="left" if column in ("store", "agent") else "right")
+        rows.add_column(column, justify="left" if column in ("store", "agent") else "right")
     for row in moment.rows:
-        table.add_row(
+        rows.add_row(
             row.store,
             row.agent,
             str(row.skus),
@@ -83,7 +82,7 @@ def _table(moment: Moment) -> Group:
     lines = [f"till → WMS subscriber: {_latency(moment)}"]
     lines += [f"reorder  {reorder}" for reorder in moment.reorders]
     lines += moment.events
-    return Group(table, *(Text(line) for line in lines))
+    return Group(rows, *(Text(line) for line in lines))
 
 
 def _latency(moment: Moment) -> str:

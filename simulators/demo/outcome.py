@@ -20,7 +20,7 @@ class Outage(Struct, frozen=True, kw_only=True):
     """What chaos did to one process or line."""
 
     name: str
-    kills: int
+    times: int
     outage_s: float
 
 
@@ -84,7 +84,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 def _outage_lines(outages: Sequence[Outage]) -> Iterator[str]:
     """Say what chaos did, and its sum."""
     for outage in outages:
-        yield f"  {outage.name:<16} {outage.kills:>3} times away, {outage.outage_s:6.1f} s"
-    kills = sum(outage.kills for outage in outages)
+        yield f"  {outage.name:<16} {outage.times:>3} times away, {outage.outage_s:6.1f} s"
+    kills = sum(outage.times for outage in outages)
     seconds = sum(outage.outage_s for outage in outages)
     yield f"chaos: {kills} kills and cuts, {seconds:.1f} s of outage"

@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from simulators.demo.messages import PIPE_LINE_BYTES_MAX
+from simulators.errors import ChildDied
 
 STOP_DEADLINE_S: Final = 10.0
 LAST_LINES: Final = 12
 
 _TAIL_BYTES: Final = 8_192
-
-
-class ChildDied(Exception):
-    """A child process ended unasked; the text has its name, its status and its last words."""
 
 
 class Child:

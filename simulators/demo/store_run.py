@@ -7,6 +7,7 @@ a configuration file. Runs in the demo's event loop.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from simulators.demo.messages import (
     Begin,
@@ -20,22 +21,24 @@ from simulators.demo.messages import (
     from_store,
     line_of,
 )
-from simulators.demo.processes import Child, ChildDied, Crew
+from simulators.demo.processes import Child, Crew
 from simulators.demo.truth import Columns, SkuLocationKey
-from simulators.demo.wan import Wan
+from simulators.errors import ChildDied, DemoFailed
 from simulators.scenario import Scenario
 
-PREPARE_DEADLINE_S = 30.0
+PREPARE_DEADLINE_S: Final = 30.0
+
+TruthListener = Callable[[TruthChanged, list[SkuLocationKey]], None]
 
 
 class StoreRun:
-    """One store: its hardware, its agent, its WAN if that is to fail, and its truth."""
+    """One store: its hardware, its agent and its truth."""
 
     def __init__(
         self,
         scenario: Scenario,
         folder: Path,
-        on_truth: Callable[[TruthChanged, list[SkuLocationKey]], None],
+        on_truth: TruthListener,
     ) -> None:
         self.name = scenario.store
         self.truth: dict[SkuLocationKey, Columns] = {}
@@ -51,10 +54,9 @@ class StoreRun:
             ("-m", "edge", "run", "--config", str(folder / "store.toml")),
             folder,
         )
-        self.wan: Wan | None = None
 
     async def prepare(self, crew: Crew, broker_url: str, root: str) -> None:
-        """Start the hardware, and return when it listens. Raises `ChildDied`."""
+        """Start the hardware, and return when it listens. Raises `ChildDied`, `DemoFailed`."""
         await crew.start(self._hardware)
         self._say(
             Begin(
@@ -64,8 +66,11 @@ class StoreRun:
                 root=root,
             )
         )
-        async with asyncio.timeout(PREPARE_DEADLINE_S):
-            line = await self._hardware.pipes[1].readline()
+        try:
+            async with asyncio.timeout(PREPARE_DEADLINE_S):
+                line = await self._hardware.pipes[1].readline()
+        except TimeoutError as error:
+            raise DemoFailed(f"{self._hardware.name} says nothing, see {self._folder}") from error
         if not line:
             raise ChildDied(f"{self._hardware.name} ended:\n{self._hardware.last_words()}")
         prepared = from_store.decode(line)

@@ -22,6 +22,7 @@ class Wan:
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._line: Line = "open"
@@ -36,7 +37,7 @@ class Wan:
 
     async def start(self) -> int:
         """Listen, and return the port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -57,6 +58,7 @@ class Wan:
             self._server.close()
         self._flows.set()
         self._reset_all()
+        await asyncio.gather(*self._serving)
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -72,6 +74,11 @@ class Wan:
         for writer in self._connections:
             # Not `close`, which would first wait for a peer that takes nothing in.
             writer.transport.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)

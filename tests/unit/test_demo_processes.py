@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.demo.processes import Child, ChildDied, Crew
+from simulators.demo.processes import Child, Crew
+from simulators.errors import ChildDied
 from tests.brokers import wait_for
 
 DEADLINE_S = 15.0
@@ -64,16 +65,15 @@ async def test_a_killed_child_is_no_surprise_and_comes_back(tmp_path: Path) -> N
     crew = Crew()
     child = await crew.start(Child("agent", SLEEP, tmp_path))
     guard = asyncio.create_task(crew.until_one_dies())
-    await child.kill()
-    assert not child.is_running
-    await child.start()
-    assert child.is_running
+    were_running = []
+    for act in (child.kill, child.start, crew.stop):
+        await act()
+        were_running.append(child.is_running)
+    assert were_running == [False, True, False]
     assert child.kills == 1
     assert child.outage_s > 0
     assert not guard.done()
     guard.cancel()
-    await crew.stop()
-    assert not child.is_running
 
 
 async def test_a_child_that_dies_after_it_came_back_is_a_surprise_again(tmp_path: Path) -> None:

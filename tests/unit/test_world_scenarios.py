@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from simulators.scenario import SMALL_STORE, Scenario, ScenarioInvalid, load_scenario
+from simulators.errors import ScenarioInvalid
+from simulators.scenario import SMALL_STORE, Scenario, load_scenario
 
 
 def parameters(settings: msgspec.Struct) -> Iterator[str]:

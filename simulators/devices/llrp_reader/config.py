@@ -24,6 +24,7 @@ from simulators.devices.llrp_reader.rospec_rules import (
     ALL_ANTENNAS,
     require,
     require_antenna,
+    require_known,
     require_report_spec,
 )
 
@@ -128,13 +129,17 @@ class ReaderConfig:
             ),
         }
         wanted = message.requested_data
-        return dict(part for what, part in parts.items() if wanted in (_Requested.All, what))
+        if wanted == _Requested.All:
+            # Identification is answered by name only: Wireshark 4.0 miscounts its length and calls
+            # the message malformed, and stock clients ask for all on every connection.
+            del parts[_Requested.Identification]
+            return dict(parts.values())
+        return dict([parts[GetReaderConfigRequestedData(wanted)]])
 
     def _require_applicable(self, message: messages.SET_READER_CONFIG) -> None:
         if message.reader_event_notification_spec is not None:
             for state in message.reader_event_notification_spec.event_notification_states:
-                known = isinstance(state.event_type, NotificationEventType)
-                require(known, f"event type {state.event_type} is unknown")
+                require_known(state.event_type, NotificationEventType)
         for antenna in message.antenna_properties:
             require_antenna(antenna.antenna_id, self._antennas)
         for configuration in message.antenna_configurations:

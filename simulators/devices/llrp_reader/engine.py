@@ -3,7 +3,7 @@
 No sockets and no timers inside: frames and monotonic milliseconds come in, frames go out through
 a `Link`. The rules (section numbers are LLRP 1.0.1's):
 
-- One client at a time (§17.1). Another one is told why and closed, and the connected client hears
+- One client at a time (§18.1). Another one is told why and closed, and the connected client hears
   of the attempt, which also brings a half-open connection to light.
 - ROSpecs run on whether or not a client is connected. What they read waits in the tag buffer.
 - With HoldEventsAndReportsUponReconnect (§12.2.6.4) a new connection gets nothing but its

@@ -14,7 +14,7 @@ from simulators.devices.llrp_reader.accessspec import AccessSpecs
 from simulators.devices.llrp_reader.capabilities import capabilities
 from simulators.devices.llrp_reader.config import ReaderConfig
 from simulators.devices.llrp_reader.rospec import RoSpecs
-from simulators.devices.llrp_reader.rospec_rules import require
+from simulators.devices.llrp_reader.rospec_rules import require_known
 from simulators.devices.llrp_reader.settings import ReaderSettings
 from simulators.devices.llrp_reader.statuses import RequestRefused, failure, success
 
@@ -79,13 +79,11 @@ class Requests:
         return response(llrp_status=success(), **parts)
 
     def _capabilities(self, message: messages.GET_READER_CAPABILITIES, _now_ms: int) -> _Parts:
-        known = isinstance(message.requested_data, GetReaderCapabilitiesRequestedData)
-        require(known, f"RequestedData {message.requested_data} is unknown")
+        require_known(message.requested_data, GetReaderCapabilitiesRequestedData)
         return capabilities(message.requested_data, self._antennas, self._settings)
 
     def _get_config(self, message: messages.GET_READER_CONFIG, _now_ms: int) -> _Parts:
-        known = isinstance(message.requested_data, GetReaderConfigRequestedData)
-        require(known, f"RequestedData {message.requested_data} is unknown")
+        require_known(message.requested_data, GetReaderConfigRequestedData)
         return self._config.answer(message)
 
     def _set_config(self, message: messages.SET_READER_CONFIG, _now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""ROSpecs: what clients asked a reader to do, and what it does now (LLRP 1.0.1 §6.3, §10; pure).
+"""ROSpecs: what clients asked a reader to do, and what it does now (LLRP 1.0.1 §10; pure).
 
 Each ROSpec is in one of three states:
 

@@ -5,6 +5,7 @@ believes in an inventory, a filter or a trigger that does not happen.
 """
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Final
 
 from llrpkit.protocol import params
@@ -29,6 +30,11 @@ def require(holds: bool, text: str, code: StatusCode = StatusCode.P_FieldError) 
     """Raise `RequestRefused` unless something that a request relies on holds."""
     if not holds:
         raise RequestRefused(code, text)
+
+
+def require_known(value: int, values: type[IntEnum]) -> None:
+    """Raise `RequestRefused` for a value that LLRP 1.0.1 does not define."""
+    require(value in tuple(values), f"{value} is no {values.__name__}")
 
 
 def require_usable(spec: params.ROSpec, antennas: int, gpi_ports: int) -> None:
@@ -59,9 +65,7 @@ def require_usable(spec: params.ROSpec, antennas: int, gpi_ports: int) -> None:
 
 def require_report_spec(spec: params.ROReportSpec) -> None:
     """Raise `RequestRefused` for a report trigger that LLRP 1.0.1 does not have."""
-    trigger = spec.ro_report_trigger
-    known = isinstance(trigger, ROReportTriggerType)
-    require(known, f"ROReportTrigger {trigger} is unknown")
+    require_known(spec.ro_report_trigger, ROReportTriggerType)
 
 
 _RequireGpi = Callable[[params.GPITriggerValue | None], None]
@@ -69,7 +73,7 @@ _RequireGpi = Callable[[params.GPITriggerValue | None], None]
 
 def _require_start(start: params.ROSpecStartTrigger, gpi: _RequireGpi) -> None:
     kind = start.ro_spec_start_trigger_type
-    require(isinstance(kind, ROSpecStartTriggerType), f"start trigger {kind} is unknown")
+    require_known(kind, ROSpecStartTriggerType)
     if kind == ROSpecStartTriggerType.Periodic:
         given = start.periodic_trigger_value is not None
         require(given, "PeriodicTriggerValue is missing", StatusCode.P_MissingParameter)
@@ -79,7 +83,7 @@ def _require_start(start: params.ROSpecStartTrigger, gpi: _RequireGpi) -> None:
 
 def _require_stop(stop: params.ROSpecStopTrigger, gpi: _RequireGpi) -> None:
     kind = stop.ro_spec_stop_trigger_type
-    require(isinstance(kind, ROSpecStopTriggerType), f"stop trigger {kind} is unknown")
+    require_known(kind, ROSpecStopTriggerType)
     if kind == ROSpecStopTriggerType.Duration:
         require(stop.duration_trigger_value > 0, "a ROSpec cannot last 0 ms")
     if kind == ROSpecStopTriggerType.GPI_With_Timeout:
@@ -92,7 +96,7 @@ def _require_ai_spec(spec: params.AISpec, antennas: int, gpi: _RequireGpi) -> No
         require_antenna(antenna, antennas)
     stop = spec.ai_spec_stop_trigger
     kind = stop.ai_spec_stop_trigger_type
-    require(isinstance(kind, AISpecStopTriggerType), f"AISpec stop trigger {kind} is unknown")
+    require_known(kind, AISpecStopTriggerType)
     if kind == AISpecStopTriggerType.Duration:
         require(stop.duration_trigger > 0, "an AISpec cannot last 0 ms")
     if kind == AISpecStopTriggerType.GPI_With_Timeout:
@@ -108,8 +112,7 @@ def _require_ai_spec(spec: params.AISpec, antennas: int, gpi: _RequireGpi) -> No
 def _require_observation(trigger: params.TagObservationTrigger | None) -> None:
     if trigger is None:
         raise RequestRefused(StatusCode.P_MissingParameter, "TagObservationTrigger is missing")
-    kind = trigger.trigger_type
-    require(isinstance(kind, TagObservationTriggerType), f"tag observation {kind} is unknown")
+    require_known(trigger.trigger_type, TagObservationTriggerType)
 
 
 def _require_inventory(spec: params.InventoryParameterSpec) -> None:

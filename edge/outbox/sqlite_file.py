@@ -1,0 +1,69 @@
+"""The outbox's SQLite file: opening, locking and migrating it."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from edge.errors import OutboxFailed
+from protocol.ids import EPOCH_MAX
+
+SCHEMA: Final = ("0001_outbox.sql",)
+BUSY_TIMEOUT_MS: Final = 5_000
+
+
+def lock(path: Path) -> int:
+    """Return the descriptor of a lock that this process holds on the outbox until it ends.
+
+    Raises `OutboxFailed` when another process has it: two writers would give one number twice.
+    """
+    descriptor = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        detail = f"outbox {path}: another agent is using it; one agent per data_dir"
+        raise OutboxFailed(detail) from error
+    return descriptor
+
+
+def open_for_writing(path: Path, mint_epoch: Callable[[], int]) -> apsw.Connection:
+    """Open the outbox, creating or migrating it. `mint_epoch` numbers a new life of it.
+
+    `synchronous=FULL`: in WAL mode every commit is on the disk when it returns. With `NORMAL` a
+    power cut takes back commits that were acknowledged.
+    """
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    _migrate(connection, path)
+    if connection.execute("SELECT count(*) FROM life").fetchone() == (0,):
+        epoch = mint_epoch()
+        assert 1 <= epoch <= EPOCH_MAX, epoch  # noqa: S101 # A wrong mint is our own mistake.
+        with connection:
+            connection.execute("INSERT INTO life VALUES (1, ?, 1)", (epoch,))
+    return connection
+
+
+def open_for_reading(path: Path) -> apsw.Connection:
+    """Open a second connection that sees what was committed and changes nothing."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return connection
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone() or (0,)
+    if version > len(SCHEMA):
+        detail = f"outbox {path}: made by a newer release (schema {version}); install that one"
+        raise OutboxFailed(detail)
+    for number, name in enumerate(SCHEMA[version:], start=version + 1):
+        script = files("edge.outbox").joinpath("migrations", name).read_text()
+        with connection:
+            connection.execute(script)
+            connection.execute(f"PRAGMA user_version={number}")
