@@ -10,6 +10,7 @@ from protocol.documents import (
     timestamp,
 )
 
+
 def stock_document(state: SkuLocation) -> StockDocument:
     """Return the document of a state that somebody may be told of (`is_told`)."""
     cause, measure = state.cause, state.measure

@@ -29,6 +29,12 @@ class Taken(NamedTuple):
     items: list[Told]
     lost_through: int | None
 
+    @property
+    def newest_position(self) -> int:
+        """Position of the newest commit, told or lost; 0 when there was none."""
+        told = [item.position for item in self.items if isinstance(item, Committed)]
+        return max((*told, self.lost_through or 0))
+
 
 class Handover:
     """A bounded box with one taker, made on the taker's event loop."""

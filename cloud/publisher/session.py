@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 
 from cloud.broker import new_properties
 from cloud.config import PublisherSettings
-from cloud.publisher.handover import Handover, Taken, Told
+from cloud.publisher.handover import Handover, Told
 from cloud.publisher.live import documents_of, to_stores, to_third_parties
 from cloud.publisher.marker import Marker
 from cloud.publisher.outgoing import CLOUD, Form, Outgoing
@@ -35,6 +35,10 @@ from protocol.updates import Ack
 log = logging.getLogger(__name__)
 
 FLUSH_DEADLINE_S: Final = 3.0
+
+
+class _Stopped(Exception):
+    """Ends the lanes and what is still in flight."""
 
 
 class Window:
@@ -94,19 +98,24 @@ class Session:
         Raises an exception group: of `MqttError` when the connection fails, of `JournalFailed`
         when the journal cannot be read.
         """
-        async with self._group:
-            lanes = (
-                self._listen(),
-                self._live_lane(),
-                self._retained_lane(),
-                self._fill_lane(),
-                self._marker_lane(),
-            )
-            tasks = [self._group.create_task(lane) for lane in lanes]
-            await stopping.wait()
-            await self._flush()
-            for task in tasks:
-                task.cancel()
+        try:
+            async with self._group:
+                for lane in (
+                    self._listen(),
+                    self._live_lane(),
+                    self._retained_lane(),
+                    self._fill_lane(),
+                ):
+                    self._group.create_task(lane)
+                telling_progress = self._group.create_task(self._marker_lane())
+                await stopping.wait()
+                await self._flush()
+                # An "online" after our goodbye would stay with the broker.
+                telling_progress.cancel()
+                await self._publish_marker(self._marker.offline(self._progress.confirmed_through))
+                raise _Stopped
+        except* _Stopped:
+            log.info("publisher: stopped; the broker is at %d", self._progress.confirmed_through)
 
     async def _listen(self) -> None:
         """Notice a lost connection: nothing else arrives here."""
@@ -120,14 +129,14 @@ class Session:
             try:
                 for item in taken.items:
                     await self._tell(item)
+                if taken.lost_through is not None:
+                    log.warning("publisher: slower than the shard; reading the journal instead")
+                    self._progress.lost_through(taken.lost_through)
             finally:
                 # Also on a lost connection: what was taken is not offered a second time, and the
                 # next connection reads it from the journal.
-                self._progress.passed(_newest_position(taken))
+                self._progress.passed(taken.newest_position)
                 self._is_busy = False
-            if taken.lost_through is not None:
-                log.warning("publisher: slower than the shard; reading the journal instead")
-                self._progress.lost_through(taken.lost_through)
             self._moved.set()
 
     async def _tell(self, item: Told) -> None:
@@ -227,7 +236,6 @@ class Session:
                 await self._until(lambda: self._is_idle)
         except TimeoutError:
             log.warning("publisher: not everything could be told; the next start goes on")
-        await self._publish_marker(self._marker.offline(self._progress.confirmed_through))
 
     @property
     def _is_idle(self) -> bool:
@@ -248,10 +256,6 @@ class Session:
             properties=_properties_of(message.form),
             timeout=self._timeout_s,
         )
-
-
-def _newest_position(taken: Taken) -> int:
-    return max((item.position for item in taken.items if isinstance(item, Committed)), default=0)
 
 
 @lru_cache

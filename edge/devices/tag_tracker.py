@@ -1,0 +1,121 @@
+"""The tag tracker: one thread that runs tag sensing over what all readers of the store report.
+
+Readers put readings into a bounded queue and wait while it is full. The tracker takes all that
+waits, decides, and appends facts with their register entries. Sensing has already moved on in
+memory when the outbox refuses, so nothing further is read until the outbox has taken what was
+decided: the register in memory and on disk never part. Telemetry that is refused is dropped; the
+outbox counts it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from edge.errors import OutboxFailed, OutboxFull
+from edge.outbox.port import Outbox
+from edge.sensing.readings import TagReading
+from edge.sensing.register import BASELINE, PREFIX, restore
+from edge.sensing.tags import Decisions, Layout, TagSensing, TagSettings
+from protocol.facts import TagsAppeared, TagsLeft
+
+REPORTS_WAITING_MAX: Final = 256
+REPORTS_PER_DECISION_MAX: Final = 64
+TICK_S: Final = 0.1
+RETRY_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class TagTracker:
+    """Runs `TagSensing` on a thread of its own; the readers' `TagSink`."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: TagSettings,
+        outbox: Outbox,
+        clock_ms: Callable[[], int],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._outbox = outbox
+        self._clock_ms = clock_ms
+        self._on_failure = on_failure
+        self._reports: queue.Queue[list[TagReading]] = queue.Queue(REPORTS_WAITING_MAX)
+        self._stopping = threading.Event()
+        self._sensing = TagSensing(
+            layout,
+            settings,
+            restore(outbox.checkpoints(PREFIX)),
+            baseline_done=BASELINE in outbox.checkpoints(BASELINE),
+            now_ms=clock_ms(),
+        )
+        self._thread = threading.Thread(target=self._run, name="tag-tracker", daemon=True)
+
+    @property
+    def known_tags(self) -> int:
+        """How many tags the register holds."""
+        return self._sensing.known_tags
+
+    @property
+    def foreign_tags(self) -> int:
+        """Readings so far of tags that carry no GTIN."""
+        return self._sensing.foreign_tags
+
+    def start(self) -> None:
+        """Begin to decide."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decide about everything that was reported, then end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def observe(self, readings: list[TagReading]) -> None:
+        """See `TagSink.observe`."""
+        while not self._stopping.is_set():
+            try:
+                self._reports.put(readings, timeout=RETRY_S)
+            except queue.Full:
+                continue
+            return
+
+    def _run(self) -> None:
+        try:
+            while not (self._stopping.is_set() and self._reports.empty()):
+                readings = self._waiting()
+                self._record(self._sensing.observe(readings, self._clock_ms()))
+        except OutboxFailed as error:
+            self._on_failure(str(error))
+        except Exception as error:  # noqa: BLE001 # The agent must not read on for nobody.
+            _log.exception("tag sensing failed")
+            self._on_failure(f"tag sensing failed: {error!r}")
+
+    def _waiting(self) -> list[TagReading]:
+        try:
+            readings = list(self._reports.get(timeout=TICK_S))
+        except queue.Empty:
+            return []
+        for _ in range(REPORTS_PER_DECISION_MAX - 1):
+            try:
+                readings += self._reports.get_nowait()
+            except queue.Empty:
+                break
+        return readings
+
+    def _record(self, decisions: Decisions) -> None:
+        facts, checkpoints = decisions
+        while facts or checkpoints:
+            try:
+                self._outbox.append(facts, checkpoints)
+            except OutboxFull as error:
+                facts = [fact for fact in facts if not isinstance(fact, TagsAppeared | TagsLeft)]
+                if not facts:
+                    return
+                _log.warning("tags wait for room in the outbox: %s", error)
+                if self._stopping.wait(RETRY_S):
+                    return  # Not durable, so a restart decides it anew from the next readings.
+            else:
+                return
