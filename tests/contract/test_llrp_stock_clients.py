@@ -143,8 +143,11 @@ async def test_sllurp_prints_tags_until_interrupted(
             assert line, "sllurp ended by itself"
             if "'EPC': b'" in line:
                 seen[line.split("'")[-2]] += 1
-        process.send_signal(signal.SIGINT)
-        await process.communicate()
+        draining = asyncio.create_task(process.communicate())
+        while process.returncode is None:
+            # Its disconnection may hang, see SllurpClient, and is then asked for again.
+            process.send_signal(signal.SIGINT)
+            await asyncio.wait([draining], timeout=2.0)
     assert process.returncode == 0
 
 
@@ -157,8 +160,13 @@ class SllurpClient:
         self.client = LLRPReaderClient("127.0.0.1", reader.port, settings)
         self.client.add_tag_report_callback(self._on_tags)
         self.seen: Counter[tuple[bytes, int]] = Counter()
+        self._enough = False
 
     def _on_tags(self, _client: Any, tags: list[dict[str, Any]]) -> None:
+        # sllurp expects the answer to a request only after having sent it, so a request made in
+        # another thread than its own may be answered too early and hang.
+        if self._enough and not self.client.disconnect_requested.is_set():
+            self.client.disconnect()
         for tag in tags:
             self.seen[bytes.fromhex(tag["EPC"].decode()), tag["AntennaID"]] += tag["TagSeenCount"]
 
@@ -166,7 +174,8 @@ class SllurpClient:
         await asyncio.to_thread(self.client.connect)
 
     async def disconnect(self) -> None:
-        await asyncio.to_thread(self.client.disconnect, DEADLINE_S)
+        self._enough = True
+        await until(lambda: not self.client.is_alive())
 
 
 @pytest.mark.parametrize(
@@ -214,7 +223,6 @@ async def test_second_client_is_refused_while_the_first_goes_on(reader: LlrpRead
     before = sum(first.seen.values())
     await until(lambda: sum(first.seen.values()) > before)
     await first.disconnect()
-    await until(lambda: not first.client.is_alive())
     async with Reader("127.0.0.1", reader.port) as second:
         assert second.max_antennas == ANTENNAS
 
@@ -520,7 +528,6 @@ async def test_tshark_finds_nothing_malformed(
     await client.connect()
     await until(lambda: len(client.seen) == len(store.epcs))
     await client.disconnect()
-    await until(lambda: reader.stats.connections == 2 and not client.client.is_alive())
     await everything_captured(reader, file)
     capture.send_signal(signal.SIGINT)
     await capture.wait()

@@ -444,6 +444,11 @@ class ModelCloud:
     def image(self) -> tuple[dict[int, list[bytes]], list[bytes]]:
         return {epoch: list(facts) for epoch, facts in self.contents.items()}, list(self.applied)
 
+    def restore(self, image: tuple[dict[int, list[bytes]], list[bytes]]) -> None:
+        contents, applied = image
+        self.contents = {epoch: list(facts) for epoch, facts in contents.items()}
+        self.applied = list(applied)
+
 
 def counted(number: int) -> StockCounted:
     """A fact that changes a count."""
@@ -479,8 +484,7 @@ class UplinkMachine(RuleBasedStateMachine):
         super().__init__()
         self.outbox = MemoryOutbox()
         self.cloud = ModelCloud()
-        self.cloud_image: tuple[dict[int, list[bytes]], list[bytes]] | None = None
-        self.edge_image: tuple[Epoch, int, list[bytes]] | None = None
+        self.take_images()
         self.up: list[UpMessage] = []
         self.down: list[Welcome | Ack] = []
         self.expected: list[bytes] = []
@@ -512,13 +516,17 @@ class UplinkMachine(RuleBasedStateMachine):
                 self.outbox.trim(epoch, through_seq)
             case StartEpoch(keep_from):
                 self.outbox.start_epoch(keep_from)
-                # The theory compares images within an epoch only.
-                self.edge_image = self.cloud_image = None
+                self.take_images()
                 self.feed(EpochStarted())
             case RaiseAlarm(kind):
                 self.alarms.append(kind)
             case ClearAlarm() | ResetMirror():
                 pass
+
+    def take_images(self) -> None:
+        """The theory compares images within an epoch, and one side's against the other's present."""
+        self.edge_image = self.outbox.image()
+        self.cloud_image = self.cloud.image()
 
     # What the store does.
 
@@ -568,10 +576,8 @@ class UplinkMachine(RuleBasedStateMachine):
     def take_an_image_of_the_gateway(self) -> None:
         self.edge_image = self.outbox.image()
 
-    @precondition(lambda self: self.edge_image is not None)
-    @rule(delivered=st.booleans())
-    def restore_the_image_of_the_gateway(self, delivered: bool) -> None:
-        assert self.edge_image is not None
+    @rule(delivered=st.booleans(), news=st.lists(st.booleans(), max_size=4))
+    def restore_the_image_of_the_gateway(self, delivered: bool, news: list[bool]) -> None:
         while self.up:
             message = self.up.pop(0)
             if delivered:
@@ -581,8 +587,9 @@ class UplinkMachine(RuleBasedStateMachine):
         # What the former life had not delivered and the image does not hold is gone with the disk.
         held = {*self.edge_image[2], *self.cloud.applied}
         self.expected = [fact for fact in self.expected if fact in held]
-        self.cloud_image = None
+        self.cloud_image = self.cloud.image()
         self.start_agent()
+        self.append(news)
 
     # What the cloud does.
 
@@ -590,12 +597,10 @@ class UplinkMachine(RuleBasedStateMachine):
     def back_the_cloud_up(self) -> None:
         self.cloud_image = self.cloud.image()
 
-    @precondition(lambda self: self.cloud_image is not None)
     @rule()
     def roll_the_cloud_back(self) -> None:
-        assert self.cloud_image is not None
-        self.cloud.contents, self.cloud.applied = self.cloud_image
-        self.cloud_image = self.edge_image = None
+        self.cloud.restore(self.cloud_image)
+        self.edge_image = self.outbox.image()
         self.up.clear()
         self.down.clear()
         held = {*self.outbox.image()[2], *self.cloud.applied}
