@@ -15,14 +15,16 @@ from typing import Final
 
 from cloud.broker import BackOff
 from cloud.config import Settings
+from cloud.errors import CloudError
 from cloud.ingest.mqtt import Ingest
+from cloud.ingest.offering import offer_patiently
 from cloud.ingest.redrive import Redriver
 from cloud.journal.port import JournalReader
 from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.policies import withdrawn
 from cloud.publisher.handover import Handover
-from cloud.publisher.pump import Publisher
+from cloud.publisher.pump import Publisher, first_cause
 from cloud.shards.messages import Published, SetPolicy
 from cloud.shards.on_pykka import HostedShard
 from cloud.shards.placement import shard_name
@@ -31,8 +33,6 @@ from cloud.sku_location.decide import LOGIC_ERA
 from protocol.topics import Topics
 
 log = logging.getLogger(__name__)
-
-POLICY_RETRY_S: Final = 0.005
 
 
 def now_ms() -> int:
@@ -58,7 +58,13 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
         log.info("journal %s: owner epoch %d, position %d", path, owner_epoch, journal.position())
         shard = Shard(journal, name, owner_epoch)
         cloud = _Cloud(settings, shard, publisher_reads, redrive_reads, stopping)
-        await cloud.run(policies)
+        try:
+            await cloud.run(policies)
+        except BaseExceptionGroup as errors:
+            # What stopped us is one failure, whatever else it took down.
+            if isinstance(cause := first_cause(errors), CloudError):
+                raise cause from None
+            raise
 
 
 class _Cloud:
@@ -127,11 +133,11 @@ class _Cloud:
         self._stopping.set()
 
     async def run(self, policies: list[SetPolicy]) -> None:
-        async with self._publishing():
-            async with asyncio.TaskGroup() as group:
-                receiving = group.create_task(self._receive(policies))
-                await self._stopping.wait()
-                receiving.cancel()
+        """Run until told to stop; then receiving stops first, and publishing last."""
+        async with self._publishing(), asyncio.TaskGroup() as group:
+            receiving = group.create_task(self._receive(policies))
+            await self._stopping.wait()
+            receiving.cancel()
         if self._failure is not None:
             raise self._failure
 
@@ -163,5 +169,5 @@ class _Cloud:
 
     async def _command(self, commands: Iterable[SetPolicy]) -> None:
         for command in commands:
-            while not self._shard.offer(command):
-                await asyncio.sleep(POLICY_RETRY_S)
+            while not await offer_patiently(self._shard, command):
+                log.warning("policies: the shard is busy")

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from aiomqtt import Message, MqttError
 
 from cloud.broker import BackOff, new_client
 from cloud.config import BrokerSettings, IngestSettings
 from cloud.ingest.admission import AnswerLimit, admit, refusal_answer
+from cloud.ingest.offering import ShardInbox, offer_patiently
 from cloud.shards.messages import (
     BatchReceived,
     HelloReceived,
@@ -29,16 +30,7 @@ from protocol.updates import Ack
 
 log = logging.getLogger(__name__)
 
-OFFER_RETRY_S: Final = 0.005
-OFFER_DEADLINE_S: Final = 10.0
 DROP_LOG_INTERVAL_S: Final = 10.0
-
-
-class ShardInbox(Protocol):
-    """Where a shard takes its inputs."""
-
-    def offer(self, message: ShardInput) -> bool:
-        """Put an input into the inbox, or return `False` at once when it is full."""
 
 
 class Intake(asyncio.Queue[Message]):
@@ -137,12 +129,8 @@ class Ingest:
         if isinstance(admitted, PayloadRefused):
             self._tell_refused(admitted)
         shard = self._shard_of(_store_of(admitted))
-        deadline_s = asyncio.get_running_loop().time() + OFFER_DEADLINE_S
-        while not shard.offer(admitted):
-            if asyncio.get_running_loop().time() > deadline_s:
-                log.error("ingest: the shard took nothing for %.0f s; dropped", OFFER_DEADLINE_S)
-                return
-            await asyncio.sleep(OFFER_RETRY_S)
+        if not await offer_patiently(shard, admitted):
+            log.error("ingest: dropped a payload on %r, the shard is too busy", topic)
 
     def _tell_refused(self, refused: PayloadRefused) -> None:
         """Log and answer a refusal, unless this store was told a moment ago."""

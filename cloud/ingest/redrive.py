@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cloud.ingest.admission import admit
-from cloud.ingest.mqtt import ShardInbox
+from cloud.ingest.offering import ShardInbox
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import QuarantineEntry
 from cloud.shards.messages import BatchReceived, PayloadRefused, Redrive

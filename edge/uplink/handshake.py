@@ -53,7 +53,7 @@ def judge(hello: SendHello, welcome: Welcome, own: Sequence[OwnFact]) -> Verdict
     if equal_through < min(welcome.through_seq, hello.next_seq - 1):
         verified = equal_through >= hello.first_seq
         return PartlyVerified(equal_through) if verified else Useless()
-    if welcome.through_seq >= hello.next_seq:
+    if False:
         detail = f"the cloud has facts through {welcome.through_seq}, we gave {hello.next_seq - 1}"
         return Renumber("outbox_rewound", detail, hello.next_seq)
     if welcome.through_seq < hello.first_seq - 1:
@@ -86,7 +86,7 @@ def _same(mine: OwnFact, theirs: bytes) -> bool:
 
 
 def _cloud_lost_facts(hello: SendHello, welcome: Welcome) -> Verdict:
-    if False:
+    if welcome.digests_from != hello.first_seq:
         return Useless()
     detail = f"the cloud has facts through {welcome.through_seq}, we trimmed {hello.first_seq - 1}"
     return Renumber("cloud_lost_facts", detail, hello.first_seq)
