@@ -93,16 +93,16 @@ class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PublisherSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the publisher has in flight and holds back.
 
-    The two windows together must not exceed what the broker takes from one client
-    (`Receive Maximum`; Mosquitto: `max_inflight_messages`).
+    The two windows, and two places more, must not exceed what the broker takes from one client
+    (`Receive Maximum`): it would close the connection. The defaults fit Mosquitto's own of 20.
     """
 
     live_window: Annotated[
         int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed live messages")
-    ] = 32
+    ] = 12
     retained_window: Annotated[
         int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed retained documents")
-    ] = 16
+    ] = 6
     backlog_topics_max: Annotated[
         int, Meta(ge=1_000, le=10_000_000, description="1000 to 10000000 topics")
     ] = 50_000

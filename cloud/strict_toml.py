@@ -1,106 +1,30 @@
-"""TOML into typed settings, with every problem of a file named at once.
+"""Reading a TOML file into typed settings; what is wrong with it raises `ConfigInvalid`."""
 
-msgspec stops at the first problem; somebody who edits a file wants to see them all. Each is named
-by its path, its value and what is allowed there. Used before anything runs.
-"""
-
-import difflib
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_origin
+from typing import Final, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from cloud.errors import ConfigInvalid
+from protocol.errors import SettingsInvalid
+from protocol.strict_toml import decode_settings, shown
+
+__all__ = ["read_toml", "shown"]
 
 FILE_BYTES_MAX: Final = 64 * 1_048_576
-VALUE_CHARS_MAX: Final = 60
 
 S = TypeVar("S", bound=Struct)
 
 
 def read_toml(path: Path, settings_type: type[S]) -> S:
     """Return the settings in a file, or raise `ConfigInvalid` with one line per problem."""
-    data = _load(path)
-    problems = list(_problems_of_table(data, settings_type, ""))
-    if problems:
-        raise ConfigInvalid("\n".join(f"{path}: {problem}" for problem in problems))
-    return msgspec.convert(data, settings_type)
-
-
-def _load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise ConfigInvalid(f"{path}: larger than {FILE_BYTES_MAX} bytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return decode_settings(path.read_text(encoding="utf-8"), str(path), settings_type)
     except OSError as error:
         raise ConfigInvalid(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"{path}: not TOML: {error}") from error
-
-
-def _problems_of_table(data: object, table_type: type[Struct], path: str) -> Iterator[str]:
-    if not isinstance(data, dict):
-        yield f"{path} = {shown(data)}: a table is expected"
-        return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(table_type)}
-    for name in sorted(data.keys() - fields.keys()):
-        yield f"{path}{name}: there is no such setting; {_suggestion(name, list(fields))}"
-    for name, field in fields.items():
-        if name in data:
-            yield from _problems_of_value(data[name], field.type, f"{path}{name}")
-        elif field.required:
-            yield f"{path}{name}: is missing; {_allowed(field.type)}"
-
-
-def _problems_of_value(value: object, value_type: Any, path: str) -> Iterator[str]:
-    if isinstance(value_type, type) and issubclass(value_type, Struct):
-        yield from _problems_of_table(value, value_type, f"{path}.")
-    elif get_origin(value_type) is list and isinstance(value, list):
-        (item_type,) = value_type.__args__
-        for index, item in enumerate(value):
-            yield from _problems_of_value(item, item_type, f"{path}[{index}]")
-    else:
-        try:
-            msgspec.convert(value, value_type)
-        except msgspec.ValidationError as error:
-            allowed = _allowed(value_type) if _description(value_type) else _lowered(str(error))
-            yield f"{path} = {shown(value)}: {allowed}"
-
-
-def _allowed(value_type: Any) -> str:
-    if isinstance(value_type, type) and issubclass(value_type, Struct):
-        return "a table is expected"
-    description = _description(value_type)
-    return f"expected {description}" if description else "a value is expected"
-
-
-def _description(value_type: Any) -> str | None:
-    for meta in getattr(value_type, "__metadata__", ()):
-        if isinstance(meta, msgspec.Meta) and meta.description:
-            return meta.description
-    return None
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    return f"known are {', '.join(sorted(known))}"
-
-
-def shown(value: object) -> str:
-    """Return a value as a problem shows it: in TOML's spelling for plain ones, and cut short."""
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, str):
-        text = msgspec.json.encode(value).decode()
-    else:
-        text = str(value)
-    return text if len(text) <= VALUE_CHARS_MAX else f"{text[:VALUE_CHARS_MAX]}…"
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"{path}: not UTF-8: {error}") from error
+    except SettingsInvalid as error:
+        raise ConfigInvalid(str(error)) from error

@@ -46,3 +46,7 @@ class InvalidTopic(ProtocolError, ValueError):
         super().__init__(f"topic {topic!r}: {detail}")
         self.topic = topic
         self.detail = detail
+
+
+class SettingsInvalid(ProtocolError, ValueError):
+    """An operator's settings cannot be used; each line names path, value and what is allowed."""

@@ -48,17 +48,13 @@ class Progress:
     def committed(self, position: int, entries: list[Retained]) -> None:
         """Take in what a commit changed; it is offered after everything committed before."""
         for entry in entries:
-            self.offer(entry)
+            if not self.backlog.offer(entry):
+                self._missed_after(entry.after)
         self.passed(position)
 
     def passed(self, position: int) -> None:
         """Note that commits up to this position will not be offered any more."""
         self._head = max(self._head, position)
-
-    def offer(self, entry: Retained) -> None:
-        """Take in one entry; when there is no room, it is read from the journal later."""
-        if not self.backlog.offer(entry):
-            self._missed_after(entry.after)
 
     def lost_through(self, position: int) -> None:
         """Note that commits up to this position never came here."""

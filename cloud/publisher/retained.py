@@ -2,8 +2,9 @@
 
 A map, not a queue, so that a slow broker costs freshness and never memory (design, section 2).
 At most one version per topic is in flight; a newer one waits for its confirmation, which keeps a
-topic's versions in order. The map is bounded too: what it cannot take, the publisher reads from the
-journal once there is room. Pure; the publisher's event loop owns it.
+topic's versions in order. The map is bounded: of live changes it takes `topics_max`, and the
+publisher reads the rest from the journal once half is empty, a page at a time. Pure; the
+publisher's event loop owns it.
 """
 
 from typing import Final, NamedTuple
@@ -43,18 +44,22 @@ class Backlog:
         return len(self._waiting)
 
     def offer(self, entry: Retained) -> bool:
-        """Take in a version, unless a newer one is here; `False` when the map is full."""
+        """Take in what a commit changed; `False` when there is no room for another topic."""
         if self._told is not None:
-            self._told[entry.key] = max(entry.version, self._told.get(entry.key, 0))
-        place = self._behind if entry.key in self._in_flight else self._waiting
-        known = place.get(entry.key) or self._in_flight.get(entry.key)
-        if known is not None and known.version >= entry.version:
-            return True
-        if entry.key not in place and len(self) >= self._topics_max:
+            self._told[entry.key] = entry.version
+        is_known = entry.key in self._waiting or entry.key in self._behind
+        if not is_known and len(self) >= self._topics_max:
             return False
-        # A topic keeps its place in the line, or the busiest SKU would never be published.
-        place[entry.key] = entry
+        self._put(entry)
         return True
+
+    def _put(self, entry: Retained) -> None:
+        in_flight = self._in_flight.get(entry.key)
+        place = self._waiting if in_flight is None else self._behind
+        known = place.get(entry.key) or in_flight
+        if known is None or known.version < entry.version:
+            # A topic keeps its place in the line, or the busiest SKU would never be published.
+            place[entry.key] = entry
 
     def take(self) -> Retained:
         """Return the next version to publish, of those `waiting`; `confirm` it later."""
@@ -83,12 +88,16 @@ class Backlog:
         self._told = {}
 
     def page_ends(self, page: list[Retained]) -> list[Retained]:
-        """Return what of a page read since `page_begins` is still the newest.
+        """Take in what of a page read since `page_begins` is still the newest, and return it.
 
         The page may have been read before, and arrive after, a commit whose version is already
-        confirmed and forgotten here; publishing the page's would turn the topic back.
+        confirmed and forgotten here; publishing the page's would turn the topic back. A page goes
+        beyond the bound if it must: what it could not place would be read again for ever.
         """
         told, self._told = self._told, None
         if told is None:
             raise AssertionError("a page ends that nobody began")
-        return [entry for entry in page if told.get(entry.key, 0) < entry.version]
+        newest = [entry for entry in page if told.get(entry.key, 0) < entry.version]
+        for entry in newest:
+            self._put(entry)
+        return newest

@@ -209,8 +209,6 @@ class Session:
 
     async def _tell_page(self, page: Page) -> None:
         newest = self._progress.backlog.page_ends(page.entries)
-        for entry in newest:
-            self._progress.offer(entry)
         self._moved.set()
         if page.store is not None:
             for message in stock_arrays(page.store, documents_of(newest), self._topics):

@@ -53,7 +53,7 @@ def judge(hello: SendHello, welcome: Welcome, own: Sequence[OwnFact]) -> Verdict
     if equal_through < min(welcome.through_seq, hello.next_seq - 1):
         verified = equal_through >= hello.first_seq
         return PartlyVerified(equal_through) if verified else Useless()
-    if False:
+    if welcome.through_seq >= hello.next_seq:
         detail = f"the cloud has facts through {welcome.through_seq}, we gave {hello.next_seq - 1}"
         return Renumber("outbox_rewound", detail, hello.next_seq)
     if welcome.through_seq < hello.first_seq - 1:

@@ -133,7 +133,7 @@ def test_answers_to_a_mirror_go_to_that_mirror_alone() -> None:
 def test_only_the_newest_plain_acknowledgement_of_an_epoch_is_told() -> None:
     gap = Ack(store="S001", epoch=9, through_seq=40, resend_from=41, problem="gap")
     welcome = Welcome(store="S001", epoch=9, through_seq=40, digests_from=1, digests=[])
-    answers = [
+    answers: list[Ack | Welcome] = [
         Ack(store="S001", epoch=9, through_seq=20),
         Ack(store="S002", epoch=9, through_seq=5),
         gap,

@@ -159,9 +159,7 @@ class World:
         for key in changed:
             version = self.journal.get(key, (0, 0))[0] + 1
             self.journal[key] = (version, self.head)
-        self.undelivered.append(
-            (self.head, [entry(key, self.journal[key][0]) for key in changed])
-        )
+        self.undelivered.append((self.head, [entry(key, self.journal[key][0]) for key in changed]))
 
     def deliver(self) -> None:
         if self.undelivered:
@@ -197,8 +195,7 @@ class World:
         if self.page is None or self.progress.head < max((p for *_, p in self.page), default=0):
             return
         entries = [entry(key, version, self.fill_from) for key, version, _ in self.page]
-        for newest in self.progress.backlog.page_ends(entries):
-            self.progress.offer(newest)
+        self.progress.backlog.page_ends(entries)
         self.page, self.filling = None, False
         self.progress.fill_ends()
 

@@ -1,0 +1,280 @@
+"""The publisher against real brokers: what subscribers hear, also when the broker forgets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiomqtt import Client, Message, MqttError, ProtocolVersion
+
+from cloud.broker import BackOff
+from cloud.config import BrokerSettings, PublisherSettings
+from cloud.journal.sqlite import SqliteJournal
+from cloud.journal.sqlite_reader import SqliteReader
+from cloud.publisher.handover import Handover
+from cloud.publisher.pump import Publisher
+from cloud.shards.messages import BatchReceived, Committed, HelloReceived, SetPolicy, ShardInput
+from cloud.shards.shard import Shard
+from cloud.sku_location.decide import LOGIC_ERA
+from cloud.sku_location.state import Policy
+from protocol.codec import decode_down, encode_up
+from protocol.envelope import FactBatch, Hello
+from protocol.facts import AnyFact, GoodsReceived, StockCounted, UnitsSold
+from protocol.ids import parse_gtin
+from protocol.updates import Ack, MirrorUpdate, Welcome
+from tests.brokers import Broker
+
+DEADLINE_S = 15.0
+SETTINGS = PublisherSettings(marker_interval_ms=10)
+
+
+def gtin_of(number: int) -> str:
+    body = f"0061414{number:06d}"
+    digits = [int(digit) * (3 if at % 2 == 0 else 1) for at, digit in enumerate(body)]
+    return parse_gtin(f"{body}{-sum(digits) % 10}")
+
+
+def counted(number: int, quantity: int) -> StockCounted:
+    return StockCounted(
+        occurred_at_ms=1,
+        source="sweep",
+        gtin=gtin_of(number),
+        quantity=quantity,
+        measure="units",
+        evidence="sweep",
+    )
+
+
+def sold(number: int, transaction: int) -> UnitsSold:
+    return UnitsSold(
+        occurred_at_ms=2,
+        source="till-1",
+        gtin=gtin_of(number),
+        quantity=1,
+        measure="units",
+        transaction=f"T{transaction}",
+        line=1,
+    )
+
+
+class Site:
+    """A journal with its shard, whose commits go to a publisher."""
+
+    def __init__(self, folder: Path, broker: Broker, journal: SqliteJournal) -> None:
+        self.shard = Shard(journal, "0-of-1", journal.take_ownership("0-of-1", LOGIC_ERA, 0))
+        self.journal = journal
+        self.handover = Handover(items_max=50)
+        self.published: list[int] = []
+        self._broker = BrokerSettings(url=broker.url)
+        self._path = folder / "journal.db"
+        self._next_seq = 1
+
+    def apply(self, *facts: AnyFact) -> Committed:
+        batch = FactBatch(
+            store="S001", epoch=7, first_seq=self._next_seq, sent_at_ms=0, facts=list(facts)
+        )
+        self._next_seq += len(facts)
+        return self.commit(BatchReceived(batch=batch, frame=encode_up(batch)))
+
+    def commit(self, *inputs: ShardInput) -> Committed:
+        committed = self.shard.commit(list(inputs), now_ms=1_000)
+        self.handover.put(committed)
+        return committed
+
+    @asynccontextmanager
+    async def publishing(self, settings: PublisherSettings = SETTINGS) -> AsyncIterator[Publisher]:
+        """Publish meanwhile, and stop in an orderly way."""
+        with closing(SqliteReader(self._path)) as reader:
+            publisher = Publisher(
+                self._broker,
+                settings,
+                handover=self.handover,
+                reader=reader,
+                owner_epoch=self.shard.owner_epoch,
+                on_published=self.published.append,
+                now_ms=lambda: 1_000,
+                back_off=BackOff(lambda low, _: low / 10),
+            )
+            task = asyncio.create_task(publisher.run())
+            try:
+                yield publisher
+            finally:
+                publisher.stop()
+                await asyncio.wait_for(task, DEADLINE_S)
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: Broker) -> "AsyncIterator[Site]":
+    with closing(SqliteJournal(tmp_path / "journal.db")) as journal:
+        yield Site(tmp_path, broker, journal)  # type: ignore[misc] # A plain generator fixture.
+
+
+class Listener:
+    """An independent subscriber that remembers everything."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self._news = asyncio.Event()
+
+    async def listen(self, client: Client) -> None:
+        async for message in client.messages:
+            self.heard.append(message)
+            self._news.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+    def on(self, channel: str) -> list[Message]:
+        return [m for m in self.heard if m.topic.value == f"st/1/{channel}"]
+
+    def stock(self) -> dict[str, int]:
+        """Newest count per GTIN, by the retained topics."""
+        counts: dict[str, int] = {}
+        versions: dict[str, int] = {}
+        for message in self.heard:
+            if message.topic.matches("st/1/S001/stock/+") and message.payload:
+                document = json.loads(message.payload)
+                assert document["version"] >= versions.get(document["gtin"], 0), "it went back"
+                versions[document["gtin"]] = document["version"]
+                counts[document["gtin"]] = document["on_hand"]
+        return counts
+
+
+@asynccontextmanager
+async def listening(broker: Broker, *topics: str) -> AsyncIterator[Listener]:
+    listener = Listener()
+    client = Client(broker.host, broker.port, protocol=ProtocolVersion.V5)
+    async with client:
+        for topic in topics:
+            await client.subscribe(topic, qos=0 if topic.endswith("stock/+") else 1)
+        task = asyncio.create_task(listener.listen(client))
+        try:
+            yield listener
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def retained(broker: Broker, topic: str, messages: int) -> Listener:
+    """Return what a late subscriber gets, once it has got so many."""
+    async with listening(broker, topic) as late:
+        await late.until(lambda: len(late.heard) >= messages)
+        assert all(message.retain for message in late.heard)
+        return late
+
+
+def properties_of(message: Message) -> dict[str, Any]:
+    assert message.properties is not None
+    properties: dict[str, Any] = message.properties.json()
+    return properties
+
+
+async def test_a_commit_reaches_mirror_store_and_wms_in_this_order(
+    broker: Broker, site: Site
+) -> None:
+    async with listening(broker, "st/1/S001/#") as wms, site.publishing():
+        site.apply(counted(1, 5), counted(2, 8))
+        await wms.until(lambda: len(wms.heard) >= 5)
+    channels = [message.topic.value.removeprefix("st/1/S001/") for message in wms.heard]
+    assert channels[:3] == ["down/stock", "down/ack", "stock"]
+    assert sorted(channels[3:]) == [f"stock/{gtin_of(1)}", f"stock/{gtin_of(2)}"]
+    update, ack = (decode_down(message.payload) for message in wms.heard[:2])
+    assert isinstance(update, MirrorUpdate)
+    assert isinstance(ack, Ack)
+    assert (update.through_seq, ack.through_seq) == (2, 2)
+    assert [item["on_hand"] for item in json.loads(wms.heard[2].payload)] == [5, 8]
+
+
+async def test_messages_say_their_content_type_and_schema(broker: Broker, site: Site) -> None:
+    async with listening(broker, "st/1/#") as wms, site.publishing():
+        site.apply(counted(1, 5))
+        await wms.until(lambda: bool(wms.stock()))
+    said = {
+        channel: (properties["ContentType"], dict(properties["UserProperty"])["schema"])
+        for channel in ("S001/down/ack", "S001/down/stock", "S001/stock", "cloud/agent")
+        for properties in [properties_of(wms.on(channel)[0])]
+    }
+    assert said == {
+        "S001/down/ack": ("application/msgpack", "down/1"),
+        "S001/down/stock": ("application/msgpack", "down/1"),
+        "S001/stock": ("application/json", "stock/1"),
+        "cloud/agent": ("application/json", "cloud/1"),
+    }
+    assert 0 < properties_of(wms.on("S001/down/ack")[0])["MessageExpiryInterval"] <= 60
+
+
+async def test_a_hello_is_welcomed_and_its_mirror_is_brought_up_to_date(
+    broker: Broker, site: Site
+) -> None:
+    site.apply(counted(1, 5))
+    hello = Hello(
+        store="S001",
+        epoch=7,
+        first_seq=1,
+        next_seq=2,
+        mirror_position=0,
+        sent_at_ms=0,
+        agent_version="0.1.0",
+    )
+    async with listening(broker, "st/1/S001/down/+") as edge, site.publishing():
+        site.commit(HelloReceived(hello=hello))
+        await edge.until(lambda: len(edge.on("S001/down/ack")) >= 2)
+        welcome = decode_down(edge.on("S001/down/ack")[-1].payload)
+        mirror = decode_down(edge.on("S001/down/stock")[-1].payload)
+    assert isinstance(welcome, Welcome)
+    assert (welcome.through_seq, len(welcome.digests)) == (1, 1)
+    assert isinstance(mirror, MirrorUpdate)
+    assert (mirror.previous_position, [state.on_hand for state in mirror.states]) == (0, [5])
+
+
+async def test_a_late_subscriber_gets_the_newest_state_of_every_gtin(
+    broker: Broker, site: Site
+) -> None:
+    skus = 150
+    async with site.publishing():
+        site.apply(*(counted(n, 10) for n in range(skus)))
+        for transaction in range(20):
+            site.apply(*(sold(n, transaction * skus + n) for n in range(0, skus, 3)))
+    late = await retained(broker, "st/1/+/stock/+", skus)
+    assert len(late.heard) == skus
+    expected = {gtin_of(n): -10 if n % 3 == 0 else 10 for n in range(skus)}
+    assert late.stock() == expected
+
+
+async def test_a_broker_that_lost_its_memory_is_filled_again(broker: Broker, site: Site) -> None:
+    skus = 120
+    async with site.publishing():
+        site.apply(*(counted(n, n) for n in range(skus)))
+        await until_published(site)
+        broker.kill()
+        site.apply(sold(1, 1), sold(2, 2))
+        broker.restart()
+        late = await retained(broker, "st/1/+/stock/+", skus)
+        await until_published(site)
+        late = await retained(broker, "st/1/+/stock/+", skus)
+    assert late.stock() == {gtin_of(n): n - (n in (1, 2)) for n in range(skus)}
+
+
+async def test_a_restart_tells_only_what_was_not_told_before(broker: Broker, site: Site) -> None:
+    async with site.publishing():
+        site.apply(*(counted(n, 10) for n in range(50)))
+    await site.handover_is_emptied_by_nobody(sold(7, 1))
+    async with listening(broker, "st/1/S001/stock", "st/1/S001/stock/+") as wms:
+        before = len(wms.heard)
+        async with site.publishing():
+            await until_published(site)
+        told = [m for m in wms.heard[before:] if not m.retain]
+    topics = sorted(message.topic.value for message in told)
+    assert topics == ["st/1/S001/stock", f"st/1/S001/stock/{gtin_of(7)}"]
+
+
+async def until_published(site: Site) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not site.published or site.published[-1] < site.journal.position():
+            await asyncio.sleep(0.01)
