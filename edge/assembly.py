@@ -112,8 +112,8 @@ class _Agent:
             list(self._devices()),
             self._board,
             RestartPolicy(),
-            random.Random(),
-            monotonic_ms,  # noqa: S311 # Jitter.
+            random.Random(),  # noqa: S311 # It only spreads restarts.
+            monotonic_ms,
         )
         uplink = asyncio.create_task(self._uplink.run())
         waiting = asyncio.create_task(self._stopping.wait())

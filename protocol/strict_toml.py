@@ -7,7 +7,8 @@ by its path, its value and what is allowed there. Shared by edge and cloud, whic
 import difflib
 import tomllib
 from collections.abc import Iterator
-from typing import Any, Final, TypeVar, get_origin
+from types import UnionType
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -77,6 +78,10 @@ def _description(value_type: Any) -> str | None:
     for meta in getattr(value_type, "__metadata__", ()):
         if isinstance(meta, msgspec.Meta) and meta.description:
             return meta.description
+    if get_origin(value_type) is Literal:
+        return f"one of {', '.join(shown(choice) for choice in get_args(value_type))}"
+    if get_origin(value_type) is UnionType:
+        return next(filter(None, map(_description, get_args(value_type))), None)
     return None
 
 
