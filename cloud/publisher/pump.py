@@ -14,13 +14,16 @@ from importlib.metadata import version
 from typing import Final
 
 from aiomqtt import Client, MqttError, Will
+from paho.mqtt.packettypes import PacketTypes
 
 from cloud.broker import CALL_TIMEOUT_S, BackOff, new_client
 from cloud.config import BrokerSettings, PublisherSettings
 from cloud.journal.port import JournalReader
 from cloud.publisher.handover import Handover
 from cloud.publisher.marker import Marker, position_to_fill_from
+from cloud.publisher.outgoing import CLOUD
 from cloud.publisher.progress import Progress
+from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Refill
 from cloud.publisher.session import Session
 from protocol.topics import Topics
@@ -102,7 +105,13 @@ class Publisher:
             self._broker,
             "publisher",
             in_flight_max=window + MARKER_RESERVE,
-            will=Will(self._topics.cloud_agent(), will, qos=1, retain=True),
+            will=Will(
+                self._topics.cloud_agent(),
+                will,
+                qos=1,
+                retain=True,
+                properties=properties_of(CLOUD, PacketTypes.WILLMESSAGE),
+            ),
         )
 
     async def _read_back(self, client: Client, marker: Marker) -> int:
@@ -115,12 +124,16 @@ class Publisher:
         topic = self._topics.cloud_agent()
         probe = marker.online(0)
         await client.subscribe(topic, qos=1)
-        await client.publish(topic, probe, qos=1, retain=True)
+        await self._tell(client, probe)
         remembered = await self._before(probe, client)
         await client.unsubscribe(topic)
         fill_from = position_to_fill_from(remembered, self._head)
-        await client.publish(topic, marker.online(fill_from), qos=1, retain=True)
+        await self._tell(client, marker.online(fill_from))
         return fill_from
+
+    async def _tell(self, client: Client, document: bytes) -> None:
+        topic, properties = self._topics.cloud_agent(), properties_of(CLOUD)
+        await client.publish(topic, document, qos=1, retain=True, properties=properties)
 
     async def _before(self, probe: bytes, client: Client) -> bytes | None:
         remembered: bytes | None = None

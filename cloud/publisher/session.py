@@ -10,26 +10,23 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import lru_cache
 from typing import Final
 
 from aiomqtt import Client
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from cloud.broker import new_properties
 from cloud.config import PublisherSettings
 from cloud.publisher.handover import Handover, Told
 from cloud.publisher.live import documents_of, to_stores, to_third_parties
 from cloud.publisher.marker import Marker
-from cloud.publisher.outgoing import CLOUD, Form, Outgoing
+from cloud.publisher.outgoing import CLOUD, Outgoing
 from cloud.publisher.progress import Progress
+from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Page, Refill
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer
 from cloud.publisher.wms import stock_arrays
 from cloud.shards.messages import Committed
-from protocol.topics import SCHEMA_PROPERTY, Topics
+from protocol.topics import Topics
 from protocol.updates import Ack
 
 log = logging.getLogger(__name__)
@@ -251,16 +248,6 @@ class Session:
             message.payload,
             qos=1,
             retain=message.retain,
-            properties=_properties_of(message.form),
+            properties=properties_of(message.form),
             timeout=self._timeout_s,
         )
-
-
-@lru_cache
-def _properties_of(form: Form) -> Properties:
-    properties = new_properties(PacketTypes.PUBLISH)
-    properties.ContentType = form.content_type
-    properties.UserProperty = (SCHEMA_PROPERTY, form.schema)
-    if form.expiry_s is not None:
-        properties.MessageExpiryInterval = form.expiry_s
-    return properties
