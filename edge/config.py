@@ -1,14 +1,14 @@
-"""The agent's settings: `store.toml`, decoded into types and checked as a whole.
+"""The agent's settings: `store.toml`, decoded into types.
 
 Relative paths are relative to the file. Every problem raises `ConfigInvalid`, whose lines name
-path, value and what is allowed. Nothing here imports a driver, so that a gateway without readers
-never loads the LLRP client.
+path, value and what is allowed. Loading it loads no driver: the drivers' settings live apart.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
@@ -19,14 +19,15 @@ from edge.devices.pos_journal_settings import PosJournalSettings
 from edge.devices.shelf_scale_settings import ShelfScaleSettings
 from edge.errors import ConfigInvalid
 from edge.sensing.tags import PortalSettings, TagSettings
-from edge.strict_toml import read_toml, shown
 from edge.uplink.settings import UplinkSettings
-from protocol.errors import InvalidIdentifier, InvalidTopic
+from protocol.errors import InvalidIdentifier, InvalidTopic, SettingsInvalid
 from protocol.ids import StoreId, parse_store_id
+from protocol.strict_toml import decode_settings, shown
 from protocol.topics import DEFAULT_ROOT, Topics
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-DISK_BUDGET_BYTES_MIN: Final = 1_048_576
+FILE_BYTES_MAX: Final = 4 * 1_048_576
+SILENCE_PER_KEEPALIVE_MIN: Final = 2
 
 Url = Annotated[
     str,
@@ -36,6 +37,7 @@ Url = Annotated[
     ),
 ]
 FilePath = Annotated[str, Meta(min_length=1, description="a path")]
+T = TypeVar("T")
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +46,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url: Url
     root: str = DEFAULT_ROOT
     ca_file: FilePath | None = None
-    certificate_file: FilePath | None = None
+    cert_file: FilePath | None = None
     key_file: FilePath | None = None
 
     @property
@@ -54,9 +56,9 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def port(self) -> int:
-        """Port, or the usual one of the scheme."""
+        """Port, or the usual one of the scheme. Raises `ValueError` above 65535."""
         parts = urlsplit(self.url)
-        return parts.port or PORTS[parts.scheme]
+        return PORTS[parts.scheme] if parts.port is None else parts.port
 
     @property
     def is_tls(self) -> bool:
@@ -65,23 +67,18 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much disk the outbox may take before it sheds telemetry, then stock facts."""
+    """How much of the disk facts may take that the cloud has not acknowledged."""
 
     disk_budget_bytes: Annotated[
-        int,
-        Meta(
-            ge=DISK_BUDGET_BYTES_MIN,
-            le=2**40,
-            description=f"at least {DISK_BUDGET_BYTES_MIN} bytes",
-        ),
+        int, Meta(ge=1_048_576, le=2**40, description="1048576 to 1099511627776 bytes")
     ] = 268_435_456
 
 
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EdgeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`store.toml`."""
 
     store: str
-    data_dir: FilePath
+    data_dir: FilePath = "./data"
     broker: BrokerSettings
     outbox: OutboxSettings = OutboxSettings()
     uplink: UplinkSettings = UplinkSettings()
@@ -93,106 +90,153 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def store_id(self) -> StoreId:
-        """The store, as topics name it."""
+        """The store, as topics and messages name it."""
         return parse_store_id(self.store)
 
     @property
     def outbox_path(self) -> Path:
-        """The outbox's database."""
+        """The outbox's file."""
         return Path(self.data_dir) / "outbox.db"
 
     @property
     def mirror_path(self) -> Path:
-        """The mirror's database."""
+        """The mirror's file."""
         return Path(self.data_dir) / "mirror.db"
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: Path) -> EdgeSettings:
     """Return the settings in `store.toml`, with absolute paths, or raise `ConfigInvalid`."""
-    settings = read_toml(path, Settings)
-    problems = list(_problems(settings))
-    if problems:
-        raise ConfigInvalid("\n".join(f"{path}: {problem}" for problem in problems))
-    folder = path.parent.resolve()
+    try:
+        settings = decode_settings(_text(path), str(path), EdgeSettings)
+    except SettingsInvalid as error:
+        raise ConfigInvalid(str(error)) from error
+    settings = _with_absolute_paths(settings, path.parent.resolve())
+    problems = chain(
+        _store_problems(settings.store),
+        _broker_problems(settings.broker),
+        _name_problems(settings),
+        _portal_problems(settings),
+        *(_reader_problems(index, reader, settings) for index, reader in enumerate(settings.llrp)),
+        _spool_problems(settings.pos_journal),
+    )
+    lines = [f"{path}: {problem}" for problem in problems]
+    if lines:
+        raise ConfigInvalid("\n".join(lines))
+    return settings
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ConfigInvalid(f"{path}: larger than {FILE_BYTES_MAX} bytes")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigInvalid(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"{path}: not UTF-8: {error}") from error
+
+
+def _with_absolute_paths(settings: EdgeSettings, folder: Path) -> EdgeSettings:
+    def absolute(path: str | None) -> str | None:
+        return None if path is None else str(folder / path)
+
+    broker = settings.broker
     return replace(
         settings,
-        data_dir=str(folder / settings.data_dir),
+        data_dir=absolute(settings.data_dir),
         broker=replace(
-            settings.broker,
-            ca_file=_absolute(folder, settings.broker.ca_file),
-            certificate_file=_absolute(folder, settings.broker.certificate_file),
-            key_file=_absolute(folder, settings.broker.key_file),
+            broker,
+            ca_file=absolute(broker.ca_file),
+            cert_file=absolute(broker.cert_file),
+            key_file=absolute(broker.key_file),
         ),
-        pos_journal=[_absolute_spool(folder, till) for till in settings.pos_journal],
+        pos_journal=[
+            replace(
+                till,
+                spool=absolute(till.spool),
+                quarantine=absolute(till.quarantine),
+                archive=absolute(till.archive),
+            )
+            for till in settings.pos_journal
+        ],
     )
 
 
-def _absolute(folder: Path, path: str | None) -> str | None:
-    return None if path is None else str(folder / path)
-
-
-def _absolute_spool(folder: Path, till: PosJournalSettings) -> PosJournalSettings:
-    return replace(
-        till,
-        spool=str(folder / till.spool),
-        quarantine=_absolute(folder, till.quarantine),
-        archive=_absolute(folder, till.archive),
-    )
-
-
-def _problems(settings: Settings) -> Iterator[str]:
+def _store_problems(store: str) -> Iterator[str]:
     try:
-        parse_store_id(settings.store)
+        parse_store_id(store)
     except InvalidIdentifier as error:
-        yield f"store = {shown(settings.store)}: {error.detail}"
-    yield from _broker_problems(settings.broker)
-    yield from _name_problems(settings)
-    portals = {portal.name for portal in settings.portals}
-    for index, reader in enumerate(settings.llrp):
-        for number, antenna in enumerate(reader.antennas):
-            yield from _antenna_problems(antenna, portals, f"llrp[{index}].antennas[{number}]")
-        if reader.silence_timeout_ms <= 2 * reader.keepalive_ms:
-            value = reader.silence_timeout_ms
-            at = f"llrp[{index}].silence_timeout_ms = {value}"
-            yield f"{at}: expected more than twice keepalive_ms ({reader.keepalive_ms})"
+        yield f"store = {shown(store)}: {error.detail}"
 
 
 def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
     try:
-        reachable = broker.port > 0 and bool(broker.host)
+        port_is_good = broker.port > 0
     except ValueError:
-        reachable = False
-    if not reachable:
+        port_is_good = False
+    if not port_is_good or not broker.host:
         yield f"broker.url = {shown(broker.url)}: expected a host, and a port from 1 to 65535"
     try:
         Topics(broker.root)
     except InvalidTopic as error:
         yield f"broker.root = {shown(broker.root)}: {error.detail}"
-    if (broker.certificate_file is None) != (broker.key_file is None):
-        yield "broker.certificate_file and broker.key_file: give both or neither"
+    if (broker.cert_file is None) != (broker.key_file is None):
+        yield "broker.cert_file and broker.key_file: give both or neither"
+    for name in ("ca_file", "cert_file", "key_file"):
+        file: str | None = getattr(broker, name)
+        if file is not None and not broker.is_tls:
+            yield f"broker.{name} = {shown(file)}: allowed with an mqtts:// url only"
+        elif file is not None and not Path(file).is_file():
+            yield f"broker.{name} = {shown(file)}: there is no such file"
 
 
-def _name_problems(settings: Settings) -> Iterator[str]:
-    names = [reader.name for reader in settings.llrp]
-    names += [scale.name for scale in settings.shelf_scale]
-    names += [till.name for till in settings.pos_journal]
-    for name, times in Counter(names).items():
-        if times > 1:
-            yield f"name = {shown(name)}: {times} devices have it; each needs its own"
-    for name, times in Counter(portal.name for portal in settings.portals).items():
-        if times > 1:
-            yield f"portals: name = {shown(name)}: {times} portals have it; each needs its own"
-    for spool, times in Counter(till.spool for till in settings.pos_journal).items():
-        if times > 1:
-            yield f"pos_journal: spool = {shown(spool)}: {times} tills have it; each needs its own"
+def _name_problems(settings: EdgeSettings) -> Iterator[str]:
+    devices = chain(settings.llrp, settings.shelf_scale, settings.pos_journal)
+    for name in _repeated(device.name for device in devices):
+        yield f"name = {shown(name)}: is used by two devices; each needs its own"
+    for name in _repeated(portal.name for portal in settings.portals):
+        yield f"portals: name = {shown(name)}: is used by two portals; each needs its own"
 
 
-def _antenna_problems(antenna: AntennaSettings, portals: set[str], at: str) -> Iterator[str]:
+def _portal_problems(settings: EdgeSettings) -> Iterator[str]:
+    antennas = [antenna for reader in settings.llrp for antenna in reader.antennas]
+    for index, portal in enumerate(settings.portals):
+        if portal.outside == portal.inside:
+            value = shown(portal.inside)
+            yield f"portals[{index}].inside = {value}: a portal joins two different zones"
+        sides = {antenna.side for antenna in antennas if antenna.portal == portal.name}
+        if len(sides) == 1:
+            detail = "needs an antenna on each side, or no crossing is ever seen"
+            yield f"portals[{index}].name = {shown(portal.name)}: {detail}"
+
+
+def _reader_problems(index: int, reader: LlrpSettings, settings: EdgeSettings) -> Iterator[str]:
+    at = f"llrp[{index}]"
+    if reader.silence_timeout_ms < SILENCE_PER_KEEPALIVE_MIN * reader.keepalive_ms:
+        minimum_ms = SILENCE_PER_KEEPALIVE_MIN * reader.keepalive_ms
+        value = f"{at}.silence_timeout_ms = {reader.silence_timeout_ms}"
+        yield f"{value}: at least {minimum_ms}, twice its keepalive_ms"
+    for number in _repeated(antenna.id for antenna in reader.antennas):
+        yield f"{at}.antennas: id = {number}: is given twice"
+    known = [portal.name for portal in settings.portals]
+    for position, antenna in enumerate(reader.antennas):
+        yield from _antenna_problems(f"{at}.antennas[{position}]", antenna, known)
+
+
+def _antenna_problems(at: str, antenna: AntennaSettings, portals: list[str]) -> Iterator[str]:
     if (antenna.zone is None) == (antenna.portal is None):
-        yield f"{at}: expected either zone, or portal and side"
-    elif antenna.portal is not None:
-        if antenna.portal not in portals:
-            known = ", ".join(sorted(portals)) or "none"
-            yield f"{at}.portal = {shown(antenna.portal)}: not among [[portals]]: {known}"
-        if antenna.side is None:
-            yield f"{at}.side: is missing; expected outside or inside"
+        yield f"{at}: expected either a zone, or a portal with a side"
+    elif (antenna.portal is None) != (antenna.side is None):
+        yield f"{at}: portal and side belong together"
+    if antenna.portal is not None and antenna.portal not in portals:
+        defined = ", ".join(map(shown, portals)) or "none"
+        yield f"{at}.portal = {shown(antenna.portal)}: no such portal; [[portals]] has {defined}"
+
+
+def _spool_problems(tills: list[PosJournalSettings]) -> Iterator[str]:
+    for spool in _repeated(till.spool for till in tills):
+        yield f"pos_journal: spool = {shown(spool)}: is given to two tills; each needs its own"
+
+
+def _repeated(values: Iterable[T]) -> list[T]:
+    return [value for value, times in Counter(values).items() if times > 1]
