@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.config import Settings, load_settings
+from edge.config import EdgeSettings, load_settings
 from edge.errors import ConfigInvalid, EdgeError
 from edge.mirror.expected import NOTHING_PENDING, pending_effects
 from edge.mirror.sqlite import SqliteMirror
@@ -40,7 +40,7 @@ def run(
     asyncio.run(_run(settings))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: EdgeSettings) -> None:
     from edge.assembly import run as run_agent  # noqa: PLC0415 # `check` and `stock` need no driver.
 
     stopping = asyncio.Event()
@@ -84,7 +84,7 @@ def stock(
     _print_table(columns, rows)
 
 
-def _stock_rows(settings: Settings, gtin: str | None) -> list[dict[str, Any]]:
+def _stock_rows(settings: EdgeSettings, gtin: str | None) -> list[dict[str, Any]]:
     if not settings.mirror_path.exists() or not settings.outbox_path.exists():
         raise ConfigInvalid(f"{settings.data_dir}: no agent has run here yet")
     mirror = SqliteMirror(settings.mirror_path, read_only=True)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edge.config import Settings
+from edge.config import EdgeSettings
 from edge.devices.driver import Driver, Health
 from edge.devices.pos_journal import PosJournalDriver
 from edge.devices.shelf_scale import ShelfScaleDriver
@@ -50,7 +50,7 @@ def mint_epoch() -> int:
     return secrets.randbelow(EPOCH_MAX) + 1
 
 
-async def run(settings: Settings, stopping: asyncio.Event) -> None:
+async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     """Run the agent until `stopping`, then stop devices, flush, and deliver for a bounded time.
 
     Raises `OutboxFailed` when nothing more can be promised.
@@ -67,7 +67,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
 class _Agent:
     """The running parts."""
 
-    def __init__(self, settings: Settings, stopping: asyncio.Event) -> None:
+    def __init__(self, settings: EdgeSettings, stopping: asyncio.Event) -> None:
         self.failure: str | None = None
         self._settings: Final = settings
         self._stopping: Final = stopping
@@ -169,7 +169,7 @@ class _Agent:
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
-def tag_layout(settings: Settings) -> Layout:
+def tag_layout(settings: EdgeSettings) -> Layout:
     """Return what each antenna of each reader looks at."""
     portals = {portal.name: portal for portal in settings.portals}
     layout: dict[tuple[str, int], ZoneAntenna | PortalAntenna] = {}

@@ -46,7 +46,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url: Url
     root: str = DEFAULT_ROOT
     ca_file: FilePath | None = None
-    cert_file: FilePath | None = None
+    certificate_file: FilePath | None = None
     key_file: FilePath | None = None
 
     @property
@@ -147,7 +147,7 @@ def _with_absolute_paths(settings: EdgeSettings, folder: Path) -> EdgeSettings:
         broker=replace(
             broker,
             ca_file=absolute(broker.ca_file),
-            cert_file=absolute(broker.cert_file),
+            certificate_file=absolute(broker.certificate_file),
             key_file=absolute(broker.key_file),
         ),
         pos_journal=[
@@ -180,9 +180,9 @@ def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
         Topics(broker.root)
     except InvalidTopic as error:
         yield f"broker.root = {shown(broker.root)}: {error.detail}"
-    if (broker.cert_file is None) != (broker.key_file is None):
-        yield "broker.cert_file and broker.key_file: give both or neither"
-    for name in ("ca_file", "cert_file", "key_file"):
+    if (broker.certificate_file is None) != (broker.key_file is None):
+        yield "broker.certificate_file and broker.key_file: give both or neither"
+    for name in ("ca_file", "certificate_file", "key_file"):
         file: str | None = getattr(broker, name)
         if file is not None and not broker.is_tls:
             yield f"broker.{name} = {shown(file)}: allowed with an mqtts:// url only"
