@@ -191,8 +191,10 @@ def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
 
 
 def _name_problems(settings: EdgeSettings) -> Iterator[str]:
-    devices = chain(settings.llrp, settings.shelf_scale, settings.pos_journal)
-    for name in _repeated(device.name for device in devices):
+    readers = (reader.name for reader in settings.llrp)
+    scales = (scale.name for scale in settings.shelf_scale)
+    tills = (till.name for till in settings.pos_journal)
+    for name in _repeated(chain(readers, scales, tills)):
         yield f"name = {shown(name)}: is used by two devices; each needs its own"
     for name in _repeated(portal.name for portal in settings.portals):
         yield f"portals: name = {shown(name)}: is used by two portals; each needs its own"

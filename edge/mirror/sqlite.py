@@ -1,10 +1,13 @@
 """The mirror: the store's own copy of its authoritative counts, readable without network.
 
-It can be fetched anew at any time, so `synchronous=NORMAL` is enough: a power cut may take back the
-last updates, the position goes back with them, and the cloud sends them again.
+It can be fetched anew at any time. So `synchronous=NORMAL` is enough: a power cut may take back
+the last updates, the position goes back with them, and the cloud sends them again. And a file of
+another schema is emptied rather than migrated. Changes come from the uplink, on a thread of its
+choice, one at a time; the command line reads the file from another process.
 """
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,19 +18,34 @@ from edge.errors import EdgeError
 from protocol.updates import MirrorState, MirrorUpdate, ReorderSignal
 
 BUSY_TIMEOUT_MS: Final = 5_000
+SCHEMA_VERSION: Final = 1
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS states (
+_TABLES: Final = """
+DROP TABLE IF EXISTS states;
+DROP TABLE IF EXISTS reorders;
+DROP TABLE IF EXISTS progress;
+CREATE TABLE states (
     gtin TEXT PRIMARY KEY, version INTEGER NOT NULL, state BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reorders (
-    reorder_id TEXT PRIMARY KEY, gtin TEXT NOT NULL, signal BLOB NOT NULL
+CREATE TABLE reorders (
+    reorder_id TEXT PRIMARY KEY, gtin TEXT NOT NULL, revision INTEGER NOT NULL,
+    is_open INTEGER NOT NULL, signal BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS progress (
+CREATE INDEX reorders_of ON reorders (gtin);
+CREATE TABLE progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     position INTEGER NOT NULL, epoch INTEGER NOT NULL, through_seq INTEGER NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO progress VALUES (1, 0, 0, 0);
+INSERT INTO progress VALUES (1, 0, 0, 0);
+"""
+_UPSERT_STATE: Final = """
+INSERT INTO states VALUES (?, ?, ?) ON CONFLICT (gtin) DO UPDATE
+SET version = excluded.version, state = excluded.state WHERE excluded.version > version
+"""
+_UPSERT_REORDER: Final = """
+INSERT INTO reorders VALUES (?, ?, ?, ?, ?) ON CONFLICT (reorder_id) DO UPDATE
+SET revision = excluded.revision, is_open = excluded.is_open, signal = excluded.signal
+WHERE excluded.revision > revision
 """
 _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(MirrorState)
@@ -51,62 +69,69 @@ class SqliteMirror:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        try:
+        self.is_behind = False
+        """An update came whose predecessor did not: ask the cloud for what is missing."""
+        with self._translated():
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-            self._db = apsw.Connection(
-                str(path), flags=apsw.SQLITE_OPEN_READONLY if read_only else flags
-            )
+            if read_only:
+                flags = apsw.SQLITE_OPEN_READONLY
+            self._db = apsw.Connection(str(path), flags=flags)
             self._db.set_busy_timeout(BUSY_TIMEOUT_MS)
             if not read_only:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
-                self._db.execute(_SCHEMA)
-        except apsw.Error as error:
-            raise MirrorFailed(f"mirror {path}: {error}") from error
+                self._make_tables()
+        self.position = self.progress().position
+        """The journal position through which the mirror is complete."""
 
     def progress(self) -> Progress:
         """Return how far the mirror is."""
-        ((position, epoch, through_seq),) = self._rows(
-            "SELECT position, epoch, through_seq FROM progress"
-        )
-        return Progress(position, epoch, through_seq)
+        rows = self._rows("SELECT position, epoch, through_seq FROM progress")
+        return Progress(*rows[0])
 
-    def apply(self, update: MirrorUpdate) -> bool:
-        """Take an update in; return `False` when one before it is missing.
+    def apply(self, update: MirrorUpdate) -> None:
+        """Take an update in, unless one before it is missing; then `is_behind` says so.
 
-        States are taken in any case, since a newer version is a newer version.
+        Its states stay out then: they would contain facts that `progress` does not tell of, and
+        `expected` would count those twice.
         """
-        rows = [(s.gtin, s.version, _encoder.encode(s)) for s in update.states]
-        upsert = (
-            "INSERT INTO states VALUES (?, ?, ?) ON CONFLICT (gtin) DO UPDATE"
-            " SET version = excluded.version, state = excluded.state"
-            " WHERE excluded.version > version"
-        )
-        advance = "UPDATE progress SET position = ?, epoch = ?, through_seq = ?"
-        with self._transaction() as db:
-            ((position,),) = list(db.execute("SELECT position FROM progress"))
-            db.executemany(upsert, rows)
-            complete = update.previous_position <= int(position or 0)
-            if complete and update.position > int(position or 0):
-                db.execute(advance, (update.position, update.epoch, update.through_seq))
-        return complete
+        if update.previous_position > self.position:
+            self.is_behind = True
+            return
+        # The cloud starts from nothing again when our position is none of its journal's.
+        starts_over = update.previous_position == 0 and update.position < self.position
+        rows = [(state.gtin, state.version, _encoder.encode(state)) for state in update.states]
+        position = self.position
+        with self._transaction():
+            if starts_over:
+                self._empty()
+            self._db.executemany(_UPSERT_STATE, rows)
+            if starts_over or update.position > position:
+                position = update.position
+                progress = (position, update.epoch, update.through_seq)
+                self._db.execute(
+                    "UPDATE progress SET position = ?, epoch = ?, through_seq = ?", progress
+                )
+        self.is_behind = self.is_behind and position == self.position
+        self.position = position
 
     def apply_signal(self, signal: ReorderSignal) -> None:
-        """Keep an open reorder; forget a closed one."""
-        with self._transaction() as db:
-            if signal.status in ("received", "cancelled"):
-                db.execute("DELETE FROM reorders WHERE reorder_id = ?", (signal.reorder_id,))
-            else:
-                row = (signal.reorder_id, signal.gtin, _encoder.encode(signal))
-                db.execute("INSERT OR REPLACE INTO reorders VALUES (?, ?, ?)", row)
+        """Take a reorder in. A closed one is remembered until the next of its GTIN, so that a late
+        copy of an older revision does not open it again.
+        """
+        is_open = signal.status not in ("received", "cancelled")
+        row = (signal.reorder_id, signal.gtin, signal.revision, is_open, _encoder.encode(signal))
+        forget = "DELETE FROM reorders WHERE gtin = ? AND reorder_id <> ? AND NOT is_open"
+        with self._transaction():
+            self._db.execute(forget, (signal.gtin, signal.reorder_id))
+            self._db.execute(_UPSERT_REORDER, row)
 
     def reset(self) -> None:
         """Forget everything: the cloud is older than this mirror."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM states")
-            db.execute("DELETE FROM reorders")
-            db.execute("UPDATE progress SET position = 0, epoch = 0, through_seq = 0")
+        with self._transaction():
+            self._empty()
+        self.position = 0
+        self.is_behind = True
 
     def states(self, gtin: str | None = None) -> list[MirrorState]:
         """Return the states of all GTINs, or of one, by GTIN."""
@@ -115,44 +140,37 @@ class SqliteMirror:
 
     def open_reorders(self) -> list[ReorderSignal]:
         """Return the open reorders."""
-        query = "SELECT signal FROM reorders ORDER BY reorder_id"
+        query = "SELECT signal FROM reorders WHERE is_open ORDER BY reorder_id"
         return [_signal_decoder.decode(signal) for (signal,) in self._rows(query)]
 
     def close(self) -> None:
         """Release the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db, self._lock, self._path)
+    def _make_tables(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+            return
+        with self._db:
+            self._db.execute(_TABLES)
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _empty(self) -> None:
+        self._db.execute("DELETE FROM states")
+        self._db.execute("DELETE FROM reorders")
+        self._db.execute("UPDATE progress SET position = 0, epoch = 0, through_seq = 0")
 
     def _rows(self, query: str, *bindings: str | None) -> list[tuple[Any, ...]]:
+        with self._translated():
+            return list(self._db.execute(query, bindings))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated(), self._db:
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            with self._lock:
-                return list(self._db.execute(query, bindings))
+            yield
         except apsw.Error as error:
-            raise MirrorFailed(f"mirror {self._path}: {error}") from error
-
-
-class _Transaction:
-    """One transaction under the mirror's lock; a driver's error leaves as `MirrorFailed`."""
-
-    def __init__(self, db: apsw.Connection, lock: threading.Lock, path: Path) -> None:
-        self._db = db
-        self._lock = lock
-        self._path = path
-
-    def __enter__(self) -> apsw.Connection:
-        self._lock.acquire()
-        self._db.__enter__()
-        return self._db
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        try:
-            self._db.__exit__(kind, error, trace)
-        except apsw.Error as failure:
-            raise MirrorFailed(f"mirror {self._path}: {failure}") from failure
-        finally:
-            self._lock.release()
-        if isinstance(error, apsw.Error):
             raise MirrorFailed(f"mirror {self._path}: {error}") from error

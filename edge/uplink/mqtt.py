@@ -1,26 +1,26 @@
 """The uplink's I/O: performs what the session decides, over MQTT 5.
 
-One task on the agent's event loop owns the connection. A clean start every time: a session kept by
-the broker would only bring back answers to questions nobody asks any more, since only the cloud's
-own acknowledgements count. A lost connection is made again with jittered back-off, for ever.
+One task on the agent's event loop owns the connection; what touches a disk runs on a thread beside
+it. A lost connection is made again with jittered back-off, for ever. Whatever else goes wrong here
+is logged once and the uplink starts anew with a handshake, which assumes nothing; only a failed
+outbox ends it.
 """
 
 import asyncio
 import logging
-import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from aiomqtt import Client, MqttError, ProtocolVersion, Will
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from aiomqtt import Client, Message, MqttError
 
 from edge.config import BrokerSettings
-from edge.mirror.sqlite import SqliteMirror
+from edge.errors import OutboxFailed
+from edge.mirror.sqlite import MirrorFailed, SqliteMirror
 from edge.outbox.port import Outbox
 from edge.uplink.agent import AGENT_VERSION, AgentState
 from edge.uplink.backoff import Jitter, backoff_ms
+from edge.uplink.client import INCOMING_MAX, agent_properties, frame_properties, new_client
 from edge.uplink.digests import own_facts
 from edge.uplink.session import Session
 from edge.uplink.settings import UplinkSettings
@@ -31,6 +31,7 @@ from edge.uplink.steps import (
     Connected,
     Disconnected,
     EpochStarted,
+    OwnFact,
     RaiseAlarm,
     ResetMirror,
     SendBatch,
@@ -42,21 +43,21 @@ from edge.uplink.steps import (
     Welcomed,
 )
 from protocol import codec
-from protocol.documents import AGENT_SCHEMA, encode_document
+from protocol.documents import encode_document
 from protocol.envelope import Hello, MirrorRequest
 from protocol.errors import FrameRejected
 from protocol.ids import Seq, StoreId
-from protocol.topics import JSON, MESSAGEPACK, SCHEMA_PROPERTY, Topics
+from protocol.topics import Topics
 from protocol.updates import Ack, DownMessage, MirrorUpdate, ReorderSignal, Welcome
 
-INCOMING_MAX: Final = 1_000
-"""Answers not looked at yet. aiomqtt drops above it; the session's time-outs ask again."""
 RECONNECT_FIRST_MS: Final = 50
 RECONNECT_MAX_MS: Final = 30_000
 AGENT_INTERVAL_S: Final = 1.0
-MIRROR_REQUEST_INTERVAL_S: Final = 1.0
+COUNTERS_INTERVAL_S: Final = 5.0
+MIRROR_REQUEST_INTERVAL_S: Final = 2.0
 IDLE_S: Final = 1.0
-FACTS_SCHEMA: Final = f"facts/{codec.SCHEMA_VERSION}"
+DIGESTS_PER_READ: Final = 500
+"""A welcome may be about thousands of facts; their contents are not held at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Uplink:
         clock_ms: Callable[[], int],
         jitter: Jitter,
     ) -> None:
+        self.frames_rejected = 0
         self._store = store
         self._broker = broker
         self._settings = settings
@@ -89,11 +91,12 @@ class Uplink:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._received: deque[DownMessage] = deque()
-        self._hello: SendHello | None = None
         self._agent_changed = False
-        self._agent_told_s = self._mirror_asked_s = float("-inf")
+        self._agent_told_s = float("-inf")
+        self._mirror_asked_s = float("-inf")
+        self._mirror_failure = ""
+        self._failures = 0
         self._stopping = False
-        self.frames_rejected = 0
         outbox.on_append(self._wake_from_thread)
 
     def agent_changed(self) -> None:
@@ -101,28 +104,60 @@ class Uplink:
         self._agent_changed = True
         self._wake_from_thread()
 
-    async def run(self) -> None:
-        """Deliver until `stop`, then try for a bounded time to deliver the rest."""
-        failures = 0
-        while not self._stopping:
-            try:
-                async with self._new_client() as client:
-                    failures = 0
-                    await self._converse(client)
-            except* (MqttError, FrameRejected, OSError) as errors:
-                pause_ms = backoff_ms(failures, RECONNECT_FIRST_MS, RECONNECT_MAX_MS, self._jitter)
-                failures += 1
-                _log.warning("uplink: %s; again in %d ms", _first(errors), pause_ms)
-                self._session.handle(Disconnected(), self._outbox.status(), self._now_ms())
-                await self._pause(pause_ms / 1000)
-
     def stop(self) -> None:
         """Let `run` end: at once when offline, else when everything is delivered or time is up."""
         self._stopping = True
         self._wake.set()
 
-    async def _pause(self, seconds: float) -> None:
-        deadline_s = self._loop.time() + seconds
+    async def run(self) -> None:
+        """Deliver until `stop`, then try for a bounded time to deliver the rest.
+
+        Raises `OutboxFailed`, and nothing else.
+        """
+        while not self._stopping:
+            try:
+                await self._connection()
+            except* OutboxFailed as failed:
+                raise OutboxFailed(str(_first(failed))) from None
+            except* (MqttError, OSError) as errors:
+                await self._pause_after(str(_first(errors)))
+            except* Exception:  # The handshake assumes nothing of what was before.
+                _log.exception("uplink: failed, and starts anew")
+                self._session = Session(self._settings, self._jitter)
+                await self._pause_after("after a failure of its own")
+
+    # The connection.
+
+    async def _connection(self) -> None:
+        will = encode_document(self._agent.document("offline"))
+        keepalive_s = self._settings.keepalive_s
+        try:
+            async with new_client(self._broker, self._store, will, keepalive_s) as client:
+                for topic in (self._topics.ack, self._topics.mirror, self._topics.signals):
+                    await client.subscribe(topic(self._store), qos=1)
+                _log.info("uplink: connected to %s", self._broker.url)
+                self._failures = 0
+                await self._converse(client)
+        finally:
+            self._session.handle(Disconnected(), self._outbox.status(), self._now_ms())
+
+    async def _converse(self, client: Client) -> None:
+        self._received.clear()
+        async with asyncio.TaskGroup() as group:
+            receiving = group.create_task(self._receive(client))
+            await self._tell_agent(client)
+            await self._feed(Connected(), client, group)
+            await self._deliver(client, group)
+            receiving.cancel()
+        await self._publish_agent(client, encode_document(self._agent.document("offline")))
+
+    async def _pause_after(self, reason: str) -> None:
+        pause_ms = backoff_ms(self._failures, RECONNECT_FIRST_MS, RECONNECT_MAX_MS, self._jitter)
+        # An outage may last for a week: it is told once, not at every attempt.
+        level = logging.DEBUG if self._failures else logging.WARNING
+        _log.log(level, "uplink: %s; trying again, the first time in %d ms", reason, pause_ms)
+        self._failures += 1
+        deadline_s = self._loop.time() + pause_ms / 1000
         while not self._stopping and (left_s := deadline_s - self._loop.time()) > 0:
             await self._wait(left_s)
 
@@ -140,46 +175,7 @@ class Uplink:
     def _now_ms(self) -> int:
         return int(self._loop.time() * 1000)
 
-    def _new_client(self) -> Client:
-        will = Will(
-            self._topics.agent(self._store),
-            encode_document(self._agent.document("offline")),
-            qos=1,
-            retain=True,
-            properties=_properties(JSON, AGENT_SCHEMA),
-        )
-        client = Client(
-            self._broker.host,
-            self._broker.port,
-            identifier=self._store,
-            protocol=ProtocolVersion.V5,
-            clean_start=True,
-            keepalive=self._settings.keepalive_s,
-            max_queued_incoming_messages=INCOMING_MAX,
-            tls_context=_tls_context(self._broker) if self._broker.is_tls else None,
-            will=will,
-        )
-        # The session bounds what is in flight; aiomqtt would warn above ten.
-        client.pending_calls_threshold = 4 * self._settings.window_batches
-        return client
-
-    async def _converse(self, client: Client) -> None:
-        self._received.clear()
-        topics = self._topics
-        for topic in (
-            topics.ack(self._store),
-            topics.mirror(self._store),
-            topics.signals(self._store),
-        ):
-            await client.subscribe(topic, qos=1)
-        _log.info("uplink: connected to %s", self._broker.url)
-        async with asyncio.TaskGroup() as group:
-            receiving = group.create_task(self._receive(client))
-            await self._tell_agent(client)
-            await self._feed(Connected(), client, group)
-            await self._deliver(client, group)
-            receiving.cancel()
-        await self._say_goodbye(client)
+    # Everything that happens on a connection, one thing after the other.
 
     async def _deliver(self, client: Client, group: asyncio.TaskGroup) -> None:
         give_up_s: float | None = None
@@ -187,8 +183,8 @@ class Uplink:
             while self._received:
                 await self._hear(self._received.popleft(), client, group)
             await self._feed(Tick(), client, group)
-            if self._agent_changed and self._loop.time() - self._agent_told_s > AGENT_INTERVAL_S:
-                await self._tell_agent(client)
+            await self._tell_agent_if_due(client)
+            self._ask_for_mirror_if_due(client, group)
             if self._stopping:
                 give_up_s = give_up_s or self._loop.time() + self._settings.drain_timeout_ms / 1000
                 if not self._outbox.status().pending or self._loop.time() > give_up_s:
@@ -204,34 +200,48 @@ class Uplink:
 
     async def _receive(self, client: Client) -> None:
         async for message in client.messages:
-            try:
-                self._received.append(codec.decode_down(message.payload))
-            except FrameRejected as error:
-                self.frames_rejected += 1
-                _log.warning("uplink: ignored a message on %s: %s", message.topic, error)
-            self._wake.set()
+            if len(self._received) >= INCOMING_MAX:
+                continue  # Dropped, as aiomqtt does above the same bound.
+            decoded = self._decode(message)
+            if decoded is not None:
+                self._received.append(decoded)
+                self._wake.set()
+
+    def _decode(self, message: Message) -> DownMessage | None:
+        payload = message.payload if isinstance(message.payload, bytes) else b""
+        try:
+            decoded = codec.decode_down(payload)
+        except FrameRejected as error:
+            return self._ignore(message, str(error))
+        if decoded.store != self._store:
+            return self._ignore(message, f"it is for store {decoded.store!r}")
+        return decoded
+
+    def _ignore(self, message: Message, reason: str) -> None:
+        self.frames_rejected += 1
+        _log.warning("uplink: ignored a message on %s: %s", message.topic, reason)
 
     async def _hear(self, message: DownMessage, client: Client, group: asyncio.TaskGroup) -> None:
-        if message.store != self._store:
-            _log.warning("uplink: ignored a message for store %r", message.store)
-        elif isinstance(message, Ack):
+        if isinstance(message, Ack):
             await self._feed(message, client, group)
         elif isinstance(message, Welcome):
-            await self._feed(await self._welcomed(message), client, group)
-        elif isinstance(message, MirrorUpdate):
-            if not await asyncio.to_thread(self._mirror.apply, message):
-                self._ask_for_mirror(client, group)
-        elif isinstance(message, ReorderSignal):
-            await asyncio.to_thread(self._mirror.apply_signal, message)
+            own = await asyncio.to_thread(self._own_facts, len(message.digests))
+            await self._feed(Welcomed(message, own), client, group)
+        else:
+            await self._mirror_it(message)
 
-    async def _welcomed(self, welcome: Welcome) -> Welcomed:
-        if self._hello is None or not welcome.digests:
-            return Welcomed(welcome, ())
-        before_first = Seq(self._hello.first_seq - 1)
-        facts = await asyncio.to_thread(
-            self._outbox.read, before_first, len(welcome.digests), codec.FRAME_BYTES_MAX * 64
-        )
-        return Welcomed(welcome, own_facts(facts))
+    def _own_facts(self, count: int) -> list[OwnFact]:
+        """Return what is to be compared: our facts from the first one that is held."""
+        own: list[OwnFact] = []
+        after = Seq(self._outbox.status().first_seq - 1)
+        while len(own) < count:
+            wanted = min(DIGESTS_PER_READ, count - len(own))
+            facts = self._outbox.read(after, wanted, codec.FRAME_BYTES_MAX)
+            if not facts:
+                break
+            own += own_facts(facts)
+            after = facts[-1].seq
+        return own
 
     async def _feed(self, event: SessionInput, client: Client, group: asyncio.TaskGroup) -> None:
         events: deque[SessionInput] = deque([event])
@@ -247,7 +257,6 @@ class Uplink:
     ) -> SessionInput | None:
         match action:
             case SendHello():
-                self._hello = action
                 self._send(codec.encode_up(self._hello_message(action)), client, group)
             case SendBatch():
                 return await self._send_batch(action, client, group)
@@ -258,7 +267,7 @@ class Uplink:
                 _log.warning("uplink: the outbox goes on in epoch %d", epoch)
                 return EpochStarted()
             case ResetMirror():
-                await asyncio.to_thread(self._mirror.reset)
+                await self._with_mirror(self._mirror.reset)
             case RaiseAlarm(kind, detail):
                 if kind not in self._agent.alarms:
                     _log.error("alarm %s: %s", kind, detail)
@@ -266,8 +275,11 @@ class Uplink:
                 self._agent_changed = True
             case ClearAlarm(kind):
                 if self._agent.alarms.pop(kind, None) is not None:
+                    _log.info("alarm %s is over", kind)
                     self._agent_changed = True
         return None
+
+    # What goes out.
 
     def _hello_message(self, hello: SendHello) -> Hello:
         return Hello(
@@ -275,7 +287,7 @@ class Uplink:
             epoch=hello.epoch,
             first_seq=hello.first_seq,
             next_seq=hello.next_seq,
-            mirror_position=self._mirror.progress().position,
+            mirror_position=self._mirror.position,
             sent_at_ms=self._clock_ms(),
             agent_version=AGENT_VERSION,
         )
@@ -297,47 +309,49 @@ class Uplink:
     def _send(self, frame: bytes, client: Client, group: asyncio.TaskGroup) -> None:
         # The PUBACK is waited for aside: it proves nothing, and a slow one must not hold the next.
         topic = self._topics.facts(self._store)
-        properties = _properties(MESSAGEPACK, FACTS_SCHEMA)
-        group.create_task(client.publish(topic, frame, qos=1, properties=properties))
+        group.create_task(client.publish(topic, frame, qos=1, properties=frame_properties()))
 
-    def _ask_for_mirror(self, client: Client, group: asyncio.TaskGroup) -> None:
-        if self._loop.time() - self._mirror_asked_s < MIRROR_REQUEST_INTERVAL_S:
-            return
-        self._mirror_asked_s = self._loop.time()
-        position = self._mirror.progress().position
-        request = MirrorRequest(store=self._store, position=position)
-        self._send(codec.encode_up(request), client, group)
+    async def _tell_agent_if_due(self, client: Client) -> None:
+        """Counters change all the time: they are told now and then, a change of health sooner."""
+        quiet_s = self._loop.time() - self._agent_told_s
+        if quiet_s > (AGENT_INTERVAL_S if self._agent_changed else COUNTERS_INTERVAL_S):
+            await self._tell_agent(client)
 
     async def _tell_agent(self, client: Client) -> None:
         self._agent_changed = False
         self._agent_told_s = self._loop.time()
         await self._publish_agent(client, encode_document(self._agent.document("online")))
 
-    async def _say_goodbye(self, client: Client) -> None:
-        await self._publish_agent(client, encode_document(self._agent.document("offline")))
-
     async def _publish_agent(self, client: Client, document: bytes) -> None:
-        await client.publish(
-            self._topics.agent(self._store),
-            document,
-            qos=1,
-            retain=True,
-            properties=_properties(JSON, AGENT_SCHEMA),
-        )
+        topic = self._topics.agent(self._store)
+        await client.publish(topic, document, qos=1, retain=True, properties=agent_properties())
 
+    # The mirror. It is a convenience: when it fails, facts still go to the cloud.
 
-def _properties(content_type: str, schema: str) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's.
-    properties.ContentType = content_type
-    properties.UserProperty = [(SCHEMA_PROPERTY, schema)]
-    return properties
+    async def _mirror_it(self, message: MirrorUpdate | ReorderSignal) -> None:
+        if isinstance(message, ReorderSignal):
+            await self._with_mirror(lambda: self._mirror.apply_signal(message))
+        else:
+            await self._with_mirror(lambda: self._mirror.apply(message))
 
+    async def _with_mirror(self, change: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(change)
+        except MirrorFailed as error:
+            if str(error) != self._mirror_failure:
+                _log.error("%s; `stock` shows old counts", error)
+            self._mirror_failure = str(error)
+        else:
+            self._mirror_failure = ""
 
-def _tls_context(broker: BrokerSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=broker.ca_file)
-    if broker.certificate_file is not None:
-        context.load_cert_chain(broker.certificate_file, broker.key_file)
-    return context
+    def _ask_for_mirror_if_due(self, client: Client, group: asyncio.TaskGroup) -> None:
+        if not self._mirror.is_behind:
+            return
+        if self._loop.time() - self._mirror_asked_s < MIRROR_REQUEST_INTERVAL_S:
+            return
+        self._mirror_asked_s = self._loop.time()
+        request = MirrorRequest(store=self._store, position=self._mirror.position)
+        self._send(codec.encode_up(request), client, group)
 
 
 def _first(errors: BaseExceptionGroup) -> BaseException:
