@@ -34,4 +34,4 @@ lock:
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-sllurp .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,9 +1,15 @@
-"""`stocktruth-edge`: the agent in a store gateway, and a look at what it holds."""
+"""`stocktruth-edge`: the agent in a store gateway, and a look at what it holds.
+
+`check`, `stock` and `status` load no driver and need no network. A user's mistake is one clear
+line and exit status 2, a failure exit status 1; neither is a traceback.
+"""
 
 import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,39 +20,54 @@ from rich.table import Table
 
 from edge.config import EdgeSettings, load_settings
 from edge.errors import ConfigInvalid, EdgeError
-from edge.mirror.expected import NOTHING_PENDING, pending_effects
 from edge.mirror.sqlite import SqliteMirror
+from edge.mirror.stock import stock_lines
 from edge.outbox.view import OutboxView
-from protocol.documents import timestamp
 from protocol.errors import InvalidIdentifier
 from protocol.ids import parse_gtin
 
 EXIT_FAILED: Final = 1
 EXIT_MISTAKE: Final = 2
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+STOCK_COLUMNS: Final = ("gtin", "expected", "on_hand", "pending", "measure", "version", "as_of")
+TEXT_COLUMNS: Final = ("gtin", "measure", "as_of", "store")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="stocktruth-edge",
+    help="The agent in a store gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 Config = Annotated[Path, typer.Option("--config", "-c", help="The agent's store.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+GtinArgument = Annotated[str | None, typer.Argument(help="Show this GTIN only.")]
+DEFAULT_CONFIG: Final = Path("store.toml")
 
 
 @app.command()
-def run(
-    config: Config,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-) -> None:
-    """Run the agent until SIGTERM or SIGINT."""
+def run(config: Config = DEFAULT_CONFIG, log_level: LogLevel = "info") -> None:
+    """Run the agent until SIGTERM or Ctrl-C."""
     settings = load_settings(config)
     _start_logging(log_level)
     asyncio.run(_run(settings))
 
 
 async def _run(settings: EdgeSettings) -> None:
-    from edge.assembly import run as run_agent  # noqa: PLC0415 # `check` and `stock` need no driver.
+    from edge.assembly import run as run_agent  # noqa: PLC0415 # The others need no driver.
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+
+    def stop() -> None:
+        stopping.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A second signal ends the process at once.
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
     await run_agent(settings, stopping)
 
 
@@ -54,14 +75,12 @@ def _start_logging(level: str) -> None:
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ConfigInvalid(f"--log-level {level}: expected debug, info, warning or error")
-    logging.basicConfig(
-        level=number, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=number, format=LOG_FORMAT, stream=sys.stderr)
 
 
 @app.command()
-def check(config: Config) -> None:
-    """Validate a configuration without running it."""
+def check(config: Config = DEFAULT_CONFIG) -> None:
+    """Check the settings, and run nothing."""
     settings = load_settings(config)
     devices = len(settings.llrp) + len(settings.shelf_scale) + len(settings.pos_journal)
     typer.echo(f"{config}: store {settings.store}, {devices} devices, broker {settings.broker.url}")
@@ -69,97 +88,74 @@ def check(config: Config) -> None:
 
 @app.command()
 def stock(
-    config: Config,
-    gtin: Annotated[str | None, typer.Argument(help="Show this GTIN only.")] = None,
-    *,
-    as_json: Json = False,
+    gtin: GtinArgument = None, config: Config = DEFAULT_CONFIG, *, as_json: AsJson = False
 ) -> None:
-    """Show the last authoritative counts, and what pending facts will change. Works offline."""
-    settings = load_settings(config)
-    rows = _stock_rows(settings, None if gtin is None else parse_gtin(gtin))
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
-        return
-    columns = ("gtin", "expected", "on_hand", "pending", "version", "as_of")
-    _print_table(columns, rows)
+    """Show the last authoritative counts, and what they are with what happened since.
 
-
-def _stock_rows(settings: EdgeSettings, gtin: str | None) -> list[dict[str, Any]]:
-    if not settings.mirror_path.exists() or not settings.outbox_path.exists():
-        raise ConfigInvalid(f"{settings.data_dir}: no agent has run here yet")
-    mirror = SqliteMirror(settings.mirror_path, read_only=True)
-    outbox = OutboxView(settings.outbox_path)
-    progress = mirror.progress()
-    known_through = progress.through_seq if progress.epoch == outbox.epoch else 0
-    news = (fact for seq, fact in outbox.pending() if seq > known_through)
-    effects = pending_effects(news)
-    states = {state.gtin: state for state in mirror.states(gtin)}
-    mirror.close()
-    rows = []
-    for number in sorted(states.keys() | (effects.keys() if gtin is None else {gtin})):
-        state, pending = states.get(number), effects.get(number, NOTHING_PENDING)
-        if state is None and not pending.facts:
-            continue
-        on_hand = 0 if state is None else state.on_hand
-        rows.append(
-            {
-                "gtin": number,
-                "expected": pending.expected(on_hand),
-                "on_hand": on_hand,
-                "pending": pending.facts,
-                "version": 0 if state is None else state.version,
-                "as_of": None if state is None else timestamp(state.as_of_ms),
-            }
-        )
-    outbox.close()
-    return rows
+    `expected` is `on_hand` with the pending facts that the cloud has not heard of.
+    """
+    settings = _used_settings(config)
+    wanted = None if gtin is None else parse_gtin(gtin)
+    lines = list(stock_lines(settings.outbox_path, settings.mirror_path, wanted))
+    _print(STOCK_COLUMNS, [msgspec.structs.asdict(line) for line in lines], as_json=as_json)
 
 
 @app.command()
-def status(config: Config, *, as_json: Json = False) -> None:
-    """Show where the outbox and the mirror stand. Works while the agent runs."""
+def status(config: Config = DEFAULT_CONFIG, *, as_json: AsJson = False) -> None:
+    """Show where outbox and mirror stand. Works while the agent runs."""
+    settings = _used_settings(config)
+    with closing(OutboxView(settings.outbox_path)) as outbox:
+        row: dict[str, Any] = {
+            "store": settings.store,
+            "epoch": outbox.epoch,
+            "next_seq": outbox.next_seq,
+            "pending": sum(1 for _ in outbox.pending()),
+        }
+    with closing(SqliteMirror(settings.mirror_path, read_only=True)) as mirror:
+        row["mirror_position"] = mirror.position
+        row["open_reorders"] = len(mirror.open_reorders())
+    _print(tuple(row), [row], as_json=as_json)
+
+
+def _used_settings(config: Path) -> EdgeSettings:
     settings = load_settings(config)
-    if not settings.outbox_path.exists():
-        raise ConfigInvalid(f"{settings.data_dir}: no agent has run here yet")
-    outbox = OutboxView(settings.outbox_path)
-    mirror = SqliteMirror(settings.mirror_path, read_only=True)
-    progress = mirror.progress()
-    row = {
-        "store": settings.store,
-        "epoch": outbox.epoch,
-        "next_seq": outbox.next_seq,
-        "pending": sum(1 for _ in outbox.pending()),
-        "mirror_position": progress.position,
-        "open_reorders": len(mirror.open_reorders()),
-    }
+    for path in (settings.outbox_path, settings.mirror_path):
+        if not path.exists():
+            raise ConfigInvalid(f"{config}: no agent has run here yet: there is no {path}")
+    return settings
+
+
+def _print(columns: Sequence[str], rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print JSON, or a table on a terminal, or lines with tabs elsewhere."""
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(row)).decode())
-    else:
-        _print_table(tuple(row), [row])
-
-
-def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    if not sys.stdout.isatty():
-        typer.echo("\t".join(columns))
-        for row in rows:
-            typer.echo("\t".join("" if row[name] is None else str(row[name]) for name in columns))
+        typer.echo(msgspec.json.format(msgspec.json.encode(rows)))
         return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
+    cells = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
+    if not sys.stdout.isatty():
+        for line in (columns, *cells):
+            typer.echo("\t".join(line))
+        return
+    table = Table()
+    for name in columns:
+        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
+    for line in cells:
+        table.add_row(*line)
     Console().print(table)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 2, never a traceback."""
+    """Run the command line."""
     try:
         app()
     except (ConfigInvalid, InvalidIdentifier) as error:
-        typer.echo(f"stocktruth-edge: {error}", err=True)
-        sys.exit(EXIT_MISTAKE)
+        _exit(str(error), EXIT_MISTAKE)
     except EdgeError as error:
-        typer.echo(f"stocktruth-edge: {error}", err=True)
-        sys.exit(EXIT_FAILED)
+        _exit(str(error), EXIT_FAILED)
+
+
+def _exit(message: str, code: int) -> None:
+    typer.echo(f"stocktruth-edge: {message}", err=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from edge.devices.driver import Driver, Health
 from edge.devices.pos_journal import PosJournalDriver
 from edge.devices.shelf_scale import ShelfScaleDriver
 from edge.devices.status import StatusBoard
-from edge.devices.supervisor import STOP_TIMEOUT_S, DeviceSpec, RestartPolicy, Supervisor
+from edge.devices.supervisor import DeviceSpec, RestartPolicy, Supervisor
 from edge.devices.tag_tracker import TagTracker
 from edge.errors import OutboxFailed, OutboxFull
 from edge.mirror.sqlite import SqliteMirror
@@ -107,7 +107,9 @@ class _Agent:
             status.pending,
             self._tags.known_tags,
         )
-        self._tags.start()
+        if self._settings.llrp:
+            # Without a reader there is no baseline to sweep; it must wait for the first one.
+            self._tags.start()
         supervisor = Supervisor.start(
             list(self._devices()),
             self._board,
@@ -119,7 +121,8 @@ class _Agent:
         waiting = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((uplink, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        await asyncio.to_thread(supervisor.stop, timeout=2 * STOP_TIMEOUT_S)
+        # Bounded by the supervisor, which waits for each device a limited time.
+        await asyncio.to_thread(supervisor.stop)
         await asyncio.to_thread(self._tags.stop)
         self._uplink.stop()
         await uplink

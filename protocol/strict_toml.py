@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -53,18 +53,25 @@ def _problems_of_table(data: object, table_type: type[Struct], path: str) -> Ite
 
 
 def _problems_of_value(value: object, value_type: Any, path: str) -> Iterator[str]:
-    if isinstance(value_type, type) and issubclass(value_type, Struct):
-        yield from _problems_of_table(value, value_type, f"{path}.")
-    elif get_origin(value_type) is list and isinstance(value, list):
-        (item_type,) = value_type.__args__
-        for index, item in enumerate(value):
-            yield from _problems_of_value(item, item_type, f"{path}[{index}]")
-    else:
-        try:
-            msgspec.convert(value, value_type)
-        except msgspec.ValidationError as error:
-            allowed = _allowed(value_type) if _description(value_type) else _lowered(str(error))
-            yield f"{path} = {shown(value)}: {allowed}"
+    bare_type = value_type.__origin__ if get_origin(value_type) is Annotated else value_type
+    if isinstance(bare_type, type) and issubclass(bare_type, Struct):
+        yield from _problems_of_table(value, bare_type, f"{path}.")
+        return
+    if get_origin(bare_type) is list and isinstance(value, list):
+        (item_type,) = bare_type.__args__
+        problems = [
+            problem
+            for index, item in enumerate(value)
+            for problem in _problems_of_value(item, item_type, f"{path}[{index}]")
+        ]
+        if problems:
+            yield from problems
+            return
+    try:
+        msgspec.convert(value, value_type)
+    except msgspec.ValidationError as error:
+        allowed = _allowed(value_type) if _description(value_type) else _lowered(str(error))
+        yield f"{path} = {shown(value)}: {allowed}"
 
 
 def _allowed(value_type: Any) -> str:

@@ -11,42 +11,39 @@ installed again. Runs on its device actor's thread. The only module that imports
 
 import logging
 import socket
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sllurp.llrp import LLRPClient, LLRPMessage, LLRPReaderConfig, LLRPReaderState
-from sllurp.llrp_errors import LLRPError, ReaderConfigurationError
+from sllurp.llrp_errors import LLRPError
 
 from edge.devices.driver import DeviceReport
-from edge.devices.llrp_clock import ReaderClock
-from edge.devices.llrp_framing import LlrpFramer, NotLlrp
+from edge.devices.llrp_clock import Received
+from edge.devices.llrp_framing import LlrpFramer, LlrpViolation, message_type
 from edge.devices.llrp_settings import LlrpSettings
+from edge.devices.llrp_tags import ReaderClocks, tag_readings
 from edge.errors import DeviceFault
-from edge.sensing.readings import TagReading, TagSink
-from protocol.ids import Epc
+from edge.sensing.readings import TagSink
 
 RECEIVE_BYTES: Final = 65_536
 WAIT_S: Final = 0.2
-_LOST_LEVEL_DBM: Final = -128
+"""What a poll waits for the reader, and what the reader may take to accept a message of ours."""
 
-# What sllurp raises on malformed messages, found by feeding it mutated ones.
-_DECODE_ERRORS: Final = (
-    LLRPError,
-    struct.error,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+FAULT_CHARACTERS_MAX: Final = 200
+CLOCK_SHIFT_TOLD_MS: Final = 1_000
+"""A reader's clock offset is told again when it has moved by so much."""
 
-# Its loggers tell every fault again, some with a traceback; our own line is enough.
-logging.getLogger("sllurp").setLevel(logging.CRITICAL + 1)
+# What sllurp's state machine raises of a response that decodes but is not what it should be.
+_SESSION_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+_log = logging.getLogger(__name__)
 
 
 class LlrpDriver:
-    """Keeps one reader reading and hands what it reads to `sink`."""
+    """Keeps one reader reading and hands what it reads to `sink`.
+
+    `clock_ms` is the gateway's UTC, `monotonic_ms` a clock that is never set.
+    """
 
     kind = "llrp"
 
@@ -57,137 +54,211 @@ class LlrpDriver:
         clock_ms: Callable[[], int],
         monotonic_ms: Callable[[], int],
     ) -> None:
+        _silence_sllurp()
         self.name = settings.name
         self._settings = settings
         self._sink = sink
         self._clock_ms = clock_ms
         self._monotonic_ms = monotonic_ms
         self._framer = LlrpFramer()
-        self._clocks = {"UTC": ReaderClock(), "Uptime": ReaderClock()}
+        self._clocks = ReaderClocks()
+        self._client = LLRPClient(_reader_config(settings), transport_tx_write=self._send)
         self._socket: socket.socket | None = None
-        self._is_reading = False
+        self._antennas_missing: set[int] = set()
+        self._told_ahead_ms: int | None = None
 
     def open(self, report: DeviceReport) -> None:
         """Connect; the LLRP session is set up by the polls. Raises `DeviceFault`."""
         self._report = report
         address = (self._settings.host, self._settings.port)
         try:
-            connection = socket.create_connection(address, self._settings.connect_timeout_ms / 1000)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            connection.settimeout(WAIT_S)
+            self._socket = socket.create_connection(
+                address, self._settings.connect_timeout_ms / 1000
+            )
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.settimeout(WAIT_S)
         except OSError as error:
             raise self._fault(f"cannot connect: {error}") from error
-        self._socket = connection
-        self._client = LLRPClient(_reader_config(self._settings), transport_tx_write=self._send)
         self._opened_ms = self._heard_ms = self._monotonic_ms()
 
     def poll(self) -> None:
-        """Handle what the reader sent, after waiting for it a little. Raises `DeviceFault`."""
-        assert self._socket is not None, "poll before open"  # noqa: S101 # The caller's mistake.
+        """Handle what the reader sent, after waiting for it a little. Raises `DeviceFault`.
+
+        Blocks longer only while the sink is full.
+        """
+        data = self._receive()
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
-        except TimeoutError:
-            self._check_silence()
-            return
-        except OSError as error:
-            raise self._fault(f"connection lost: {error}") from error
-        if not data:
-            rest = self._framer.pending_bytes
-            tail = f" in the middle of a message ({rest} bytes of it came)" if rest else ""
-            raise self._fault(f"the reader closed the connection{tail}")
-        try:
-            messages = self._framer.feed(data)
-        except NotLlrp as error:
+            if data is None:
+                self._check_progress()
+            else:
+                self._framer.feed(data)
+                while (message := self._framer.next_message()) is not None:
+                    self._handle(message)
+                    self._heard_ms = self._monotonic_ms()
+        except LlrpViolation as error:
             raise self._fault(str(error)) from error
-        for message in messages:
-            self._heard_ms = self._monotonic_ms()
-            self._handle(message)
         self._check_silence()
+        self._tell_health()
 
     def close(self) -> None:
         """Close the connection. The reader keeps its ROSpec running and buffers for the next."""
         if self._socket is not None:
             self._socket.close()
-            self._socket = None
 
-    def _fault(self, detail: str) -> DeviceFault:
-        where = f"{self._settings.host}:{self._settings.port}"
-        return DeviceFault(f"{self.name}: reader at {where}: {detail}")
+    @property
+    def _is_reading(self) -> bool:
+        return bool(self._client.state == LLRPReaderState.STATE_INVENTORYING)
+
+    def _receive(self) -> bytes | None:
+        """Return what came, or `None` if nothing did in time."""
+        assert self._socket is not None, "poll before open"  # noqa: S101 # The caller's mistake.
+        try:
+            data = self._socket.recv(RECEIVE_BYTES)
+        except TimeoutError:
+            return None
+        except OSError as error:
+            raise self._fault(f"the connection is lost: {error}") from error
+        if not data:
+            rest = self._framer.pending_bytes
+            tail = f" in the middle of a message, after {rest} bytes of it" if rest else ""
+            raise self._fault(f"it closed the connection{tail}")
+        return data
 
     def _send(self, data: bytes) -> None:
         assert self._socket is not None, "sllurp sends only while we poll"  # noqa: S101 # Ours.
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise self._fault(f"connection lost: {error}") from error
+            raise self._fault(f"the connection is lost: {error}") from error
 
     def _check_silence(self) -> None:
-        now_ms = self._monotonic_ms()
-        silent_ms = now_ms - self._heard_ms
+        silent_ms = self._monotonic_ms() - self._heard_ms
         if silent_ms > self._settings.silence_timeout_ms:
-            raise self._fault(f"half-open: nothing came for {silent_ms} ms, no keepalive either")
-        if not self._is_reading and now_ms - self._opened_ms > self._settings.silence_timeout_ms:
+            limit_ms = self._settings.silence_timeout_ms
+            raise self._fault(f"half-open: neither message nor keepalive came within {limit_ms} ms")
+
+    def _check_progress(self) -> None:
+        """Refuse a reader that keeps the connection alive and answers nothing.
+
+        Only when nothing waits to be read: a full sink may have held us up, not the reader.
+        """
+        waited_ms = self._monotonic_ms() - self._opened_ms
+        if not self._is_reading and waited_ms > self._settings.silence_timeout_ms:
             state = LLRPReaderState.getStateName(self._client.state)
-            raise self._fault(f"it does not begin to read; the session is in {state}")
+            raise self._fault(f"it does not begin to read: the session stays in {state}")
 
     def _handle(self, data: bytes) -> None:
+        received = Received(self._monotonic_ms(), self._clock_ms())
+        message = self._decode(data)
+        name: str = message.getName()
+        content = message.msgdict[name]
+        if name == "RO_ACCESS_REPORT":
+            self._take_report(content, received)
+        elif name == "READER_EVENT_NOTIFICATION":
+            self._take_event(message, received)
+        else:
+            # sllurp only logs some refusals and then waits for ever.
+            if "LLRPStatus" in content:
+                self._require_success(name, content["LLRPStatus"])
+            self._advance_session(name, message)
+
+    def _decode(self, data: bytes) -> Any:
         try:
-            message = LLRPMessage(msgbytes=data)
-            name, content = message.getName(), message.msgdict[message.getName()]
-            if name == "RO_ACCESS_REPORT":
-                self._take_report(content)
-            elif name == "READER_EVENT_NOTIFICATION":
-                self._take_event(content["ReaderEventNotificationData"])
-            elif name == "ERROR_MESSAGE":
-                raise self._fault(f"it answers with an error: {content.get('LLRPStatus')}")
-            self._client.handleMessage(message)
-        except ReaderConfigurationError as error:
-            raise self._fault(f"it refuses our configuration: {error}") from error
-        except _DECODE_ERRORS as error:
-            kind = struct.unpack_from("!H", data)[0] & 0x3FF
-            what = f"malformed message of type {kind} ({len(data)} bytes)"
+            return LLRPMessage(msgbytes=data)
+        except Exception as error:
+            # Whatever a decoder without side effects raises is the sender's doing: struct.error,
+            # LLRPError, lookups that fail, even recursion that is too deep.
+            what = f"a malformed message of type {message_type(data)} ({len(data)} bytes)"
             raise self._fault(f"{what}: {type(error).__name__}: {error}") from error
-        if not self._is_reading and self._client.state == LLRPReaderState.STATE_INVENTORYING:
-            self._is_reading = True
-            offset_ms = self._clocks["UTC"].offset_ms or 0
-            self._report.health("healthy", f"reading; its clock is {-offset_ms:+d} ms from ours")
 
-    def _take_event(self, event: dict[str, Any]) -> None:
-        attempt = event.get("ConnectionAttemptEvent")
-        if attempt is not None and attempt["Status"] != "Success":
-            raise self._fault(f"it refuses the connection: {attempt['Status']}")
-        if "ConnectionCloseEvent" in event:
-            raise self._fault("it closes the connection")
-        stamp = event.get("UTCTimestamp")
-        if stamp is not None:
-            self._clocks["UTC"].observe(stamp["Microseconds"] // 1000, self._clock_ms())
+    def _advance_session(self, name: str, message: Any) -> None:
+        try:
+            self._client.handleMessage(message)
+        except LLRPError as error:
+            raise self._fault(f"no session is possible: {error}") from error
+        except _SESSION_ERRORS as error:
+            raise self._fault(f"{name} is incomplete: {type(error).__name__}: {error}") from error
 
-    def _take_report(self, report: dict[str, Any]) -> None:
-        received_ms = self._clock_ms()
-        readings = [self._reading(tag, received_ms) for tag in report.get("TagReportData", ())]
+    def _take_report(self, content: Mapping[str, Any], received: Received) -> None:
+        readings = tag_readings(self.name, content, self._clocks, received)
         if readings:
             self._sink.observe(readings)
-            self._report.count(readings=sum(reading.seen_count for reading in readings))
+            self._report.count(readings=len(readings))
 
-    def _reading(self, tag: dict[str, Any], received_ms: int) -> TagReading:
-        kind = "UTC" if "LastSeenTimestampUTC" in tag else "Uptime"
-        first_ms = tag.get(f"FirstSeenTimestamp{kind}", 0) // 1000
-        last_ms = tag.get(f"LastSeenTimestamp{kind}", 0) // 1000
-        clock = self._clocks[kind]
-        clock.observe(last_ms, received_ms)
-        return TagReading(
-            reader=self.name,
-            antenna=tag["AntennaID"],
-            epc=Epc(bytes.fromhex(tag["EPC"].decode("ascii"))),
-            rssi_dbm=float(tag.get("PeakRSSI", _LOST_LEVEL_DBM)),
-            first_seen_ms=clock.to_gateway_ms(first_ms),
-            last_seen_ms=clock.to_gateway_ms(last_ms),
-            seen_count=tag.get("TagSeenCount", 1),
-        )
+    def _take_event(self, message: Any, received: Received) -> None:
+        event = message.msgdict[message.getName()].get("ReaderEventNotificationData", {})
+        self._clocks.hear_event(event, received)
+        if "ConnectionCloseEvent" in event:
+            raise self._fault("it closes the connection of its own accord")
+        if "ReportBufferOverflowErrorEvent" in event:
+            _log.warning("%s: its buffer overflowed; reports are lost", self.name)
+        if "AntennaEvent" in event:
+            self._take_antenna_event(event["AntennaEvent"])
+        if "ConnectionAttemptEvent" not in event:
+            return
+        if self._client.state == LLRPReaderState.STATE_DISCONNECTED:
+            status = event["ConnectionAttemptEvent"]["Status"]
+            if status != "Success":
+                raise self._fault(f"it refuses the connection: {status}")
+            self._advance_session(message.getName(), message)
+        else:
+            _log.info("%s: another client tried to connect to it", self.name)
+
+    def _take_antenna_event(self, event: Mapping[str, Any]) -> None:
+        antenna = event["AntennaID"]
+        if event["EventType"] == "Connected":
+            self._antennas_missing.discard(antenna)
+        elif antenna in {each.id for each in self._settings.antennas}:
+            self._antennas_missing.add(antenna)
+
+    def _require_success(self, name: str, status: Mapping[str, Any]) -> None:
+        code = status.get("StatusCode", "unknown status")
+        if code != "Success":
+            text = status.get("ErrorDescription", b"").decode("utf-8", "replace")
+            raise self._fault(f"{name}: {code} {text}")
+
+    def _tell_health(self) -> None:
+        if not self._is_reading:
+            return
+        if self._antennas_missing:
+            which = ", ".join(map(str, sorted(self._antennas_missing)))
+            self._report.health("degraded", f"antenna not connected: {which}")
+        else:
+            self._report.health("healthy", self._reading_detail())
+
+    def _reading_detail(self) -> str:
+        clock = self._clocks.utc
+        if not clock.is_known:
+            return "reading; it has no UTC clock"
+        ahead_ms = clock.ahead_ms(Received(self._monotonic_ms(), self._clock_ms()))
+        told_ms = self._told_ahead_ms
+        if told_ms is None or abs(ahead_ms - told_ms) >= CLOCK_SHIFT_TOLD_MS:
+            self._told_ahead_ms = ahead_ms
+        return f"reading; its clock is {self._told_ahead_ms:+d} ms from ours"
+
+    def _fault(self, detail: str) -> DeviceFault:
+        # A reader's texts are shown to people: one line, and nothing that steers a terminal.
+        line = " ".join(detail.split())[:FAULT_CHARACTERS_MAX]
+        shown = "".join(each if each.isprintable() else "?" for each in line)
+        where = f"{self._settings.host}:{self._settings.port}"
+        return DeviceFault(f"{self.name}: reader at {where}: {shown}")
 
 
-def _reader_config(settings: LlrpSettings) -> LLRPReaderConfig:
+def _silence_sllurp() -> None:
+    # It logs every fault, some with a traceback and some at the critical level, and tells its
+    # configuration at each connection. The DeviceFault says the same in one line. Whoever has set
+    # a level for it keeps that level.
+    logger = logging.getLogger("sllurp")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL + 1)
+
+
+def _reader_config(settings: LlrpSettings) -> Any:
+    """Return what sllurp makes the reader's configuration and our ROSpec of.
+
+    The ROSpec inventories all antennas for ever: an AISpec ends after `report_every_tags` or
+    `report_interval_ms` and is reported, and the immediate start trigger begins it again.
+    """
     return LLRPReaderConfig(
         {
             "antennas": [antenna.id for antenna in settings.antennas],
@@ -198,6 +269,7 @@ def _reader_config(settings: LlrpSettings) -> LLRPReaderConfig:
             "keepalive_interval": settings.keepalive_ms,
             "start_inventory": True,
             "reset_on_connect": True,
+            "event_selector": {"AntennaEvent": True},
             "tag_content_selector": {
                 "EnableROSpecID": False,
                 "EnableSpecIndex": False,

@@ -32,7 +32,7 @@ class LlrpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keepalive_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
     silence_timeout_ms: Annotated[int, Meta(ge=500, le=3_600_000)] = 7_000
     connect_timeout_ms: Annotated[int, Meta(ge=100, le=60_000)] = 5_000
-    report_every_tags: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    report_every_tags: Annotated[int, Meta(ge=1, le=2_000)] = 200
     report_interval_ms: Annotated[int, Meta(ge=20, le=60_000)] = 250
     tx_power_index: Annotated[int, Meta(ge=0, le=255)] = 0
     session: Annotated[int, Meta(ge=0, le=3)] = 1

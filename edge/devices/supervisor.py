@@ -110,7 +110,7 @@ class Supervisor(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    def __init__(  # noqa: PLR0913 # Clock, timer and randomness are arguments.
+    def __init__(
         self,
         specs: Sequence[DeviceSpec],
         board: StatusBoard,

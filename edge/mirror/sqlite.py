@@ -6,6 +6,7 @@ another schema is emptied rather than migrated. Changes come from the uplink, on
 choice, one at a time; the command line reads the file from another process.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,7 @@ INSERT INTO reorders VALUES (?, ?, ?, ?, ?) ON CONFLICT (reorder_id) DO UPDATE
 SET revision = excluded.revision, is_open = excluded.is_open, signal = excluded.signal
 WHERE excluded.revision > revision
 """
+_log = logging.getLogger(__name__)
 _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(MirrorState)
 _signal_decoder: Final = msgspec.msgpack.Decoder(ReorderSignal)
@@ -72,15 +74,15 @@ class SqliteMirror:
         self.is_behind = False
         """An update came whose predecessor did not: ask the cloud for what is missing."""
         with self._translated():
-            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-            if read_only:
-                flags = apsw.SQLITE_OPEN_READONLY
-            self._db = apsw.Connection(str(path), flags=flags)
-            self._db.set_busy_timeout(BUSY_TIMEOUT_MS)
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")
-                self._make_tables()
+            try:
+                self._db = _open(path, read_only=read_only)
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                if read_only:
+                    raise
+                _log.warning("mirror %s: %s; it begins anew, the cloud has it all", path, error)
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                self._db = _open(path, read_only=False)
         self.position = self.progress().position
         """The journal position through which the mirror is complete."""
 
@@ -101,23 +103,25 @@ class SqliteMirror:
         # The cloud starts from nothing again when our position is none of its journal's.
         starts_over = update.previous_position == 0 and update.position < self.position
         rows = [(state.gtin, state.version, _encoder.encode(state)) for state in update.states]
-        position = self.position
+        is_news = starts_over or update.position >= self.position
         with self._transaction():
             if starts_over:
                 self._empty()
             self._db.executemany(_UPSERT_STATE, rows)
-            if starts_over or update.position > position:
-                position = update.position
-                progress = (position, update.epoch, update.through_seq)
+            if is_news:
+                progress = (update.position, update.epoch, update.through_seq)
                 self._db.execute(
                     "UPDATE progress SET position = ?, epoch = ?, through_seq = ?", progress
                 )
-        self.is_behind = self.is_behind and position == self.position
-        self.position = position
+        if is_news:
+            self.position = update.position
+            self.is_behind = False
 
     def apply_signal(self, signal: ReorderSignal) -> None:
-        """Take a reorder in. A closed one is remembered until the next of its GTIN, so that a late
-        copy of an older revision does not open it again.
+        """Take a reorder in.
+
+        A closed one is remembered until the next of its GTIN, so that a late copy of an older
+        revision does not open it again.
         """
         is_open = signal.status not in ("received", "cancelled")
         row = (signal.reorder_id, signal.gtin, signal.revision, is_open, _encoder.encode(signal))
@@ -147,13 +151,6 @@ class SqliteMirror:
         """Release the file."""
         self._db.close()
 
-    def _make_tables(self) -> None:
-        if self._db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
-            return
-        with self._db:
-            self._db.execute(_TABLES)
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
     def _empty(self) -> None:
         self._db.execute("DELETE FROM states")
         self._db.execute("DELETE FROM reorders")
@@ -174,3 +171,19 @@ class SqliteMirror:
             yield
         except apsw.Error as error:
             raise MirrorFailed(f"mirror {self._path}: {error}") from error
+
+
+def _open(path: Path, *, read_only: bool) -> apsw.Connection:
+    if read_only:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        return connection
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    if connection.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+        with connection:
+            connection.execute(_TABLES)
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return connection

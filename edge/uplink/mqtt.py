@@ -9,7 +9,7 @@ outbox ends it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiomqtt import Client, Message, MqttError
@@ -117,14 +117,16 @@ class Uplink:
         while not self._stopping:
             try:
                 await self._connection()
-            except* OutboxFailed as failed:
-                raise OutboxFailed(str(_first(failed))) from None
-            except* (MqttError, OSError) as errors:
-                await self._pause_after(str(_first(errors)))
-            except* Exception:  # The handshake assumes nothing of what was before.
-                _log.exception("uplink: failed, and starts anew")
-                self._session = Session(self._settings, self._jitter)
-                await self._pause_after("after a failure of its own")
+            except Exception as error:  # noqa: BLE001 # Judged there; nothing of it is carried on.
+                await self._failed(_cause(error))
+
+    async def _failed(self, cause: BaseException) -> None:
+        if isinstance(cause, OutboxFailed):
+            raise cause
+        if not isinstance(cause, MqttError | OSError):
+            _log.error("uplink: failed, and starts anew", exc_info=cause)
+            self._session = Session(self._settings, self._jitter)
+        await self._pause_after(str(cause) or type(cause).__name__)
 
     # The connection.
 
@@ -208,18 +210,17 @@ class Uplink:
                 self._wake.set()
 
     def _decode(self, message: Message) -> DownMessage | None:
-        payload = message.payload if isinstance(message.payload, bytes) else b""
         try:
-            decoded = codec.decode_down(payload)
+            decoded = codec.decode_down(message.payload)
         except FrameRejected as error:
-            return self._ignore(message, str(error))
-        if decoded.store != self._store:
-            return self._ignore(message, f"it is for store {decoded.store!r}")
-        return decoded
-
-    def _ignore(self, message: Message, reason: str) -> None:
+            reason = str(error)
+        else:
+            if decoded.store == self._store:
+                return decoded
+            reason = f"it is for store {decoded.store!r}"
         self.frames_rejected += 1
         _log.warning("uplink: ignored a message on %s: %s", message.topic, reason)
+        return None
 
     async def _hear(self, message: DownMessage, client: Client, group: asyncio.TaskGroup) -> None:
         if isinstance(message, Ack):
@@ -354,8 +355,20 @@ class Uplink:
         self._send(codec.encode_up(request), client, group)
 
 
-def _first(errors: BaseExceptionGroup) -> BaseException:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+def _cause(error: BaseException) -> BaseException:
+    """Return the worst of what went wrong: the outbox, before a mistake of ours, before the net."""
+    return min(_leaves(error), key=_severity)
+
+
+def _severity(error: BaseException) -> int:
+    if isinstance(error, OutboxFailed):
+        return 0
+    return 2 if isinstance(error, MqttError | OSError) else 1
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

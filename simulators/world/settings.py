@@ -53,7 +53,7 @@ class GoodsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ShopperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How people shop."""
 
-    per_minute: PerMinute = 180.0
+    per_minute: PerMinute = 300.0
     """Shoppers who come in, on average."""
     lines_max: Annotated[int, Meta(ge=1, le=100)] = 4
     """A shopper wants 1 to this many articles."""
@@ -67,7 +67,7 @@ class ShopperSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Time from one pick to the next, on average."""
     put_back_rate: Share = 0.1
     """Chance that a picked article goes back to its shelf before the till."""
-    returns_per_minute: PerMinute = 15.0
+    returns_per_minute: PerMinute = 20.0
     """Articles of earlier sales that customers bring back, on average."""
 
     def __post_init__(self) -> None:

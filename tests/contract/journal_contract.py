@@ -108,9 +108,12 @@ class JournalContract:
 
     def test_a_new_journal_is_empty(self, journal: Journal) -> None:
         assert journal.position() == journal.published_through() == journal.era().number == 0
-        assert journal.state(STORE, GTIN) is journal.store(STORE) is None
+        assert journal.state(STORE, GTIN) is None
+        assert journal.store(STORE) is None
         assert journal.watermark(STORE, 7) == 0
-        assert list(journal.inputs()) == list(journal.states()) == list(journal.quarantine()) == []
+        assert not list(journal.inputs())
+        assert not list(journal.states())
+        assert not list(journal.quarantine())
 
     def test_what_was_committed_is_read_back(
         self, journal: Journal, owner_epoch: int, reopen: Callable[[], Journal]

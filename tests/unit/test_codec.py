@@ -122,14 +122,16 @@ def test_a_batch_of_too_many_facts_is_refused() -> None:
 def test_mutated_frames_decode_or_are_rejected_and_never_raise_anything_else() -> None:
     rng = random.Random(20261124)
     frames = [FRAME, codec.encode_up(HELLO)]
+    rejected = 0
     for _ in range(20_000):
         frame = bytearray(rng.choice(frames))
         for _ in range(rng.randint(1, 4)):
             frame[rng.randrange(len(frame))] = rng.randrange(256)
         try:
             codec.decode_up(bytes(frame[: rng.randint(1, len(frame))]))
-        except FrameRejected as rejected:
-            assert rejected.fault in FrameFault
+        except FrameRejected:
+            rejected += 1
+    assert rejected > 10_000
 
 
 @given(st.binary(max_size=512))
