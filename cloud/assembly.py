@@ -15,7 +15,7 @@ from typing import Final
 
 from cloud.broker import BackOff
 from cloud.config import Settings
-from cloud.errors import CloudError
+from cloud.errors import CloudError, ConfigInvalid
 from cloud.ingest.mqtt import Ingest
 from cloud.ingest.offering import offer_patiently
 from cloud.ingest.redrive import Redriver
@@ -47,7 +47,7 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
     that the cloud is offline.
     """
     path = Path(settings.journal.path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     with (
         closing(SqliteJournal(path)) as journal,
         closing(SqliteReader(path)) as publisher_reads,
@@ -65,6 +65,13 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
             if isinstance(cause := first_cause(errors), CloudError):
                 raise cause from None
             raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigInvalid(f"journal.path: cannot make {folder}: {error.strerror}") from error
 
 
 class _Cloud:

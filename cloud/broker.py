@@ -10,6 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from cloud.config import BrokerSettings
+from cloud.errors import ConfigInvalid
 from protocol.codec import FRAME_BYTES_MAX
 
 KEEPALIVE_S: Final = 30
@@ -53,7 +54,8 @@ def new_client(
     """Return an MQTT 5 client, not connected yet, for one role of this cloud.
 
     The client id is fixed: a broker ends the session of a cloud that died, and publishes its last
-    will, before it lets the next one in. `in_flight_max`: unconfirmed publishes.
+    will, before it lets the next one in. `in_flight_max`: unconfirmed publishes. Raises
+    `ConfigInvalid` when the TLS files cannot be used.
     """
     limits = new_properties(PacketTypes.CONNECT)
     limits.MaximumPacketSize = PACKET_BYTES_MAX
@@ -82,7 +84,12 @@ def new_properties(packet_type: int) -> Properties:
 
 
 def _tls_context(broker: BrokerSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=broker.ca_file)
-    if broker.certificate_file is not None:
-        context.load_cert_chain(broker.certificate_file, broker.key_file)
+    try:
+        context = ssl.create_default_context(cafile=broker.ca_file)
+        if broker.certificate_file is not None:
+            context.load_cert_chain(broker.certificate_file, broker.key_file)
+    except OSError as error:
+        files = [broker.ca_file, broker.certificate_file, broker.key_file]
+        named = ", ".join(file for file in files if file)
+        raise ConfigInvalid(f"broker: cannot use {named}: {error.strerror or error}") from error
     return context

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from edge.config import EdgeSettings
@@ -72,7 +71,6 @@ class _Agent:
         self._settings: Final = settings
         self._stopping: Final = stopping
         self._loop: Final = asyncio.get_running_loop()
-        Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
         self._outbox: Final = SqliteOutbox(
             settings.outbox_path,
             disk_budget_bytes=settings.outbox.disk_budget_bytes,

@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -87,7 +87,7 @@ def _description(value_type: Any) -> str | None:
             return meta.description
     if get_origin(value_type) is Literal:
         return f"one of {', '.join(shown(choice) for choice in get_args(value_type))}"
-    if get_origin(value_type) is UnionType:
+    if get_origin(value_type) in (Union, UnionType):
         return next(filter(None, map(_description, get_args(value_type))), None)
     return None
 

@@ -80,7 +80,8 @@ class Backlog:
 
         `head` is the position of the newest commit offered. Linear in the number of topics.
         """
-        unconfirmed = (*self._waiting.values(), *self._in_flight.values(), *self._behind.values())
+        # What waits behind a version in flight was committed after it.
+        unconfirmed = (*self._waiting.values(), *self._in_flight.values())
         return min((entry.after for entry in unconfirmed), default=head)
 
     def page_begins(self) -> None:

@@ -66,6 +66,7 @@ class LlrpDriver:
         self._socket: socket.socket | None = None
         self._antennas_missing: set[int] = set()
         self._told_ahead_ms: int | None = None
+        self._noted: set[str] = set()
 
     def open(self, report: DeviceReport) -> None:
         """Connect; the LLRP session is set up by the polls. Raises `DeviceFault`."""
@@ -79,7 +80,7 @@ class LlrpDriver:
             self._socket.settimeout(WAIT_S)
         except OSError as error:
             raise self._fault(f"cannot connect: {error}") from error
-        self._opened_ms = self._heard_ms = self._monotonic_ms()
+        self._heard_ms = self._advanced_ms = self._monotonic_ms()
 
     def poll(self) -> None:
         """Handle what the reader sent, after waiting for it a little. Raises `DeviceFault`.
@@ -88,17 +89,15 @@ class LlrpDriver:
         """
         data = self._receive()
         try:
-            if data is None:
-                self._check_progress()
-            else:
-                self._framer.feed(data)
-                while (message := self._framer.next_message()) is not None:
-                    self._handle(message)
-                    self._heard_ms = self._monotonic_ms()
+            self._framer.feed(data)
+            while (message := self._framer.next_message()) is not None:
+                self._handle(message)
+                self._heard_ms = self._monotonic_ms()
         except LlrpViolation as error:
             raise self._fault(str(error)) from error
+        if self._is_reading:
+            self._tell_health()
         self._check_silence()
-        self._tell_health()
 
     def close(self) -> None:
         """Close the connection. The reader keeps its ROSpec running and buffers for the next."""
@@ -109,13 +108,13 @@ class LlrpDriver:
     def _is_reading(self) -> bool:
         return bool(self._client.state == LLRPReaderState.STATE_INVENTORYING)
 
-    def _receive(self) -> bytes | None:
-        """Return what came, or `None` if nothing did in time."""
+    def _receive(self) -> bytes:
+        """Return what came, which is nothing if nothing did in time."""
         assert self._socket is not None, "poll before open"  # noqa: S101 # The caller's mistake.
         try:
             data = self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
-            return None
+            return b""
         except OSError as error:
             raise self._fault(f"the connection is lost: {error}") from error
         if not data:
@@ -132,18 +131,10 @@ class LlrpDriver:
             raise self._fault(f"the connection is lost: {error}") from error
 
     def _check_silence(self) -> None:
-        silent_ms = self._monotonic_ms() - self._heard_ms
-        if silent_ms > self._settings.silence_timeout_ms:
-            limit_ms = self._settings.silence_timeout_ms
-            raise self._fault(f"half-open: neither message nor keepalive came within {limit_ms} ms")
-
-    def _check_progress(self) -> None:
-        """Refuse a reader that keeps the connection alive and answers nothing.
-
-        Only when nothing waits to be read: a full sink may have held us up, not the reader.
-        """
-        waited_ms = self._monotonic_ms() - self._opened_ms
-        if not self._is_reading and waited_ms > self._settings.silence_timeout_ms:
+        now_ms, limit_ms = self._monotonic_ms(), self._settings.silence_timeout_ms
+        if now_ms - self._heard_ms > limit_ms:
+            raise self._fault(f"half-open: neither message nor keepalive within {limit_ms} ms")
+        if not self._is_reading and now_ms - self._advanced_ms > limit_ms:
             state = LLRPReaderState.getStateName(self._client.state)
             raise self._fault(f"it does not begin to read: the session stays in {state}")
 
@@ -172,18 +163,22 @@ class LlrpDriver:
             raise self._fault(f"{what}: {type(error).__name__}: {error}") from error
 
     def _advance_session(self, name: str, message: Any) -> None:
+        before = self._client.state
         try:
             self._client.handleMessage(message)
         except LLRPError as error:
             raise self._fault(f"no session is possible: {error}") from error
         except _SESSION_ERRORS as error:
             raise self._fault(f"{name} is incomplete: {type(error).__name__}: {error}") from error
+        if self._client.state != before:
+            self._advanced_ms = self._monotonic_ms()
 
     def _take_report(self, content: Mapping[str, Any], received: Received) -> None:
         readings = tag_readings(self.name, content, self._clocks, received)
         if readings:
             self._sink.observe(readings)
             self._report.count(readings=len(readings))
+            self._advanced_ms = self._monotonic_ms()  # It was a full sink that held us up.
 
     def _take_event(self, message: Any, received: Received) -> None:
         event = message.msgdict[message.getName()].get("ReaderEventNotificationData", {})
@@ -191,7 +186,7 @@ class LlrpDriver:
         if "ConnectionCloseEvent" in event:
             raise self._fault("it closes the connection of its own accord")
         if "ReportBufferOverflowErrorEvent" in event:
-            _log.warning("%s: its buffer overflowed; reports are lost", self.name)
+            self._note(logging.WARNING, "its buffer overflowed; reports are lost")
         if "AntennaEvent" in event:
             self._take_antenna_event(event["AntennaEvent"])
         if "ConnectionAttemptEvent" not in event:
@@ -202,7 +197,13 @@ class LlrpDriver:
                 raise self._fault(f"it refuses the connection: {status}")
             self._advance_session(message.getName(), message)
         else:
-            _log.info("%s: another client tried to connect to it", self.name)
+            self._note(logging.INFO, "another client tried to connect to it")
+
+    def _note(self, level: int, text: str) -> None:
+        # Once per connection: how often a reader says something is not for it to decide.
+        if text not in self._noted:
+            self._noted.add(text)
+            _log.log(level, "%s: %s", self.name, text)
 
     def _take_antenna_event(self, event: Mapping[str, Any]) -> None:
         antenna = event["AntennaID"]
@@ -218,8 +219,6 @@ class LlrpDriver:
             raise self._fault(f"{name}: {code} {text}")
 
     def _tell_health(self) -> None:
-        if not self._is_reading:
-            return
         if self._antennas_missing:
             which = ", ".join(map(str, sorted(self._antennas_missing)))
             self._report.health("degraded", f"antenna not connected: {which}")

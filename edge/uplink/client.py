@@ -13,7 +13,7 @@ from protocol.documents import AGENT_SCHEMA
 from protocol.ids import StoreId
 from protocol.topics import JSON, MESSAGEPACK, SCHEMA_PROPERTY, Topics
 
-CALL_TIMEOUT_S: Final = 5.0
+CALL_TIMEOUT_S: Final = 3.0
 """A broker that takes longer to confirm is as good as gone: connect anew."""
 INCOMING_MAX: Final = 1_000
 """Messages not looked at yet. aiomqtt drops above it: a later acknowledgement says the same, a

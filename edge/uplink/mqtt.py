@@ -164,8 +164,10 @@ class Uplink:
             await self._wait(left_s)
 
     async def _wait(self, seconds: float) -> None:
+        # Not `wait_for`: in Python 3.11 it may swallow a cancellation that comes with the event.
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()

@@ -22,8 +22,8 @@ class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     linger_ms: Annotated[int, Meta(ge=0, le=1_000)] = 10
     """How long a batch that is not full waits for company while others are in flight."""
-    hello_timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 2_000
-    ack_timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 3_000
+    hello_timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500
+    ack_timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 1_500
     timeout_max_ms: Annotated[int, Meta(ge=50, le=600_000)] = 10_000
     """What hello and acknowledgement time-outs grow to while the cloud stays silent."""
     refusal_hold_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 60_000

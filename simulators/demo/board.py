@@ -51,7 +51,7 @@ class Board:
         """Return what to show now."""
         demo = self._demo
         reorders = [
-            f"{each.gtin}@{each.store} {each.status} {each.quantity}"
+            f"{each.gtin}@{each.store} {each.status} {each.quantity} {each.measure}"
             for each in demo.heard.reorders
         ]
         return Moment(

@@ -14,6 +14,8 @@ from simulators.demo.truth import SkuLocationKey
 
 STEPS_REMEMBERED_MAX: Final = 32
 """What was heard may precede the news of what was written, which takes another way."""
+LATENCIES_KEPT_MAX: Final = 100_000
+"""A demo that runs for days tells the percentiles of its newest sales."""
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -36,7 +38,7 @@ class SaleLatency:
 
     def __init__(self) -> None:
         self._sold: defaultdict[SkuLocationKey, _SoldOf] = defaultdict(_SoldOf)
-        self._latencies_ms: list[float] = []
+        self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT_MAX)
         self.skipped = 0
         """Sales not measured, because a post-void was on its way."""
 

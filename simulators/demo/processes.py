@@ -7,12 +7,13 @@ demo's event loop.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ LAST_LINES: Final = 12
 
 _TAIL_BYTES: Final = 8_192
 
+log = logging.getLogger(__name__)
+
 
 class Child:
     """One command, as one process after the other.
@@ -36,7 +39,7 @@ class Child:
         self, name: str, arguments: Sequence[str], folder: Path, *, piped: bool = False
     ) -> None:
         self.name = name
-        self.log = folder / f"{name}.log"
+        self.log_file = folder / f"{name}.log"
         self.kills = 0
         self.outage_s = 0.0
         self._command = (sys.executable, *arguments)
@@ -44,8 +47,8 @@ class Child:
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._down_since: float | None = None
-        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done, with a description, when the process ended unasked."""
+        self.on_death: Callable[[str], None] = log.error
+        """Is told, in words, when a process has ended unasked."""
 
     @property
     def pipes(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
@@ -63,14 +66,14 @@ class Child:
     async def start(self) -> None:
         """Start the command, or start it again."""
         tether = ("-m", "simulators.demo.tether", str(os.getpid()))
-        with self.log.open("ab") as log:
+        with self.log_file.open("ab") as file:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *tether,
                 *self._command,
                 stdin=PIPE if self._piped else DEVNULL,
-                stdout=PIPE if self._piped else log,
-                stderr=log,
+                stdout=PIPE if self._piped else file,
+                stderr=file,
                 start_new_session=True,
                 limit=PIPE_LINE_BYTES_MAX,
             )
@@ -110,9 +113,9 @@ class Child:
 
     def last_words(self) -> str:
         """Return the end of its log."""
-        with suppress(OSError), self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            lines = log.read().decode(errors="replace").splitlines()
+        with suppress(OSError), self.log_file.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
             return "\n".join(f"  | {line}" for line in lines[-LAST_LINES:])
         return ""
 
@@ -128,8 +131,8 @@ class Child:
     async def _wait(self, process: Process) -> None:
         status = await process.wait()
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        if not self.died.done():
-            self.died.set_result(f"{self.name} ended with {how}; {self.log} ends with\n")
+        said = f"{self.log_file} ends with\n{self.last_words()}"
+        self.on_death(f"{self.name} ended with {how}; {said}")
 
     def _note_up(self) -> None:
         if self._down_since is not None:
@@ -142,22 +145,18 @@ class Crew:
 
     def __init__(self) -> None:
         self.children: list[Child] = []
+        self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def start(self, child: Child) -> Child:
         """Start a child and take care of it."""
         self.children.append(child)
+        child.on_death = self._mourn
         await child.start()
         return child
 
     async def until_one_dies(self) -> None:
         """Wait until a child ends unasked. Raises `ChildDied`."""
-        while True:
-            children = list(self.children)
-            watched = {child.died: child for child in children}
-            done, _ = await asyncio.wait(watched, timeout=0.5, return_when="FIRST_COMPLETED")
-            for died in done:
-                child = watched[died]
-                raise ChildDied(died.result() + child.last_words())
+        raise ChildDied(await asyncio.shield(self._death))
 
     async def stop(self) -> None:
         """Stop all children, the youngest first: who depends on others goes before them."""
@@ -168,3 +167,7 @@ class Crew:
         """End all children without waiting for anything."""
         for child in self.children:
             child.kill_now()
+
+    def _mourn(self, text: str) -> None:
+        if not self._death.done():
+            self._death.set_result(text)

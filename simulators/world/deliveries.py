@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 UNASKED_UNITS_MAX: Final = 3
 UNASKED_GRAMS: Final = 2_500
+REORDERS_REMEMBERED_MAX: Final = 100_000
+"""The oldest answers are forgotten above this: their reorders were closed long ago."""
 
 
 class Deliveries:
@@ -40,7 +42,7 @@ class Deliveries:
         self._dwell = dwell
         self._rng = rng
         self._happened = happened
-        self._answered: set[str] = set()
+        self._answered: dict[str, None] = {}
         self._waiting: list[Line] = []
         self._dock_is_free = True
         self._pallets = 0
@@ -59,7 +61,9 @@ class Deliveries:
         """Answer a reorder, once however often it is heard; return whether goods will come."""
         if not self._is_open or reorder_id in self._answered or gtin not in self._stock.skus:
             return False
-        self._answered.add(reorder_id)
+        self._answered[reorder_id] = None
+        if len(self._answered) > REORDERS_REMEMBERED_MAX:
+            del self._answered[next(iter(self._answered))]
         line = Line(gtin, quantity, self._stock.skus[gtin].measure)
         arrival_ms = now_ms + self._settings.lead_time_ms
         self._agenda.at(arrival_ms, lambda at_ms: self._arrive([line], at_ms))

@@ -168,6 +168,8 @@ class WorldSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             self.deliveries,
             interval_ms=_faster(self.deliveries.interval_ms, factor),
             lead_time_ms=_faster(self.deliveries.lead_time_ms, factor),
+            # The portal's dwell stays, so each pallet has to carry more.
+            pallet_units_max=max(1, round(self.deliveries.pallet_units_max * factor)),
         )
         return replace(self, shoppers=shoppers, tills=tills, deliveries=deliveries)
 

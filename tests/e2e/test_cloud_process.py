@@ -1,6 +1,9 @@
 """`stocktruth-cloud` as its users run it: a process, a broker, a journal, and the commands."""
 
 import asyncio
+import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from protocol.documents import CloudDocument
 from protocol.facts import StockCounted, UnitsSold
 from protocol.updates import Welcome
 from tests.brokers import Broker, wait_for
-from tests.cloud_process import CloudProcess, store_at
+from tests.cloud_process import REPOSITORY, CloudProcess, store_at
 
 GTIN = "00614141123452"
 OTHER_GTIN = "00614141999996"
@@ -193,3 +196,46 @@ async def test_what_was_refused_can_be_looked_at_tried_again_and_dropped(
 
 def statuses(cloud: CloudProcess) -> set[str]:
     return {entry["status"] for entry in cloud.json("quarantine", "list")}
+
+
+def documented_commands(broker: Broker) -> list[str]:
+    """Return the shell commands of protocol.md, for this broker and for a few seconds."""
+    text = (REPOSITORY / "docs" / "protocol.md").read_text()
+    (block,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    commands = re.sub(r"\|\n *", "| ", block).splitlines()
+    return [
+        line.replace("-h BROKER", f"-h {broker.host} -p {broker.port} -W 5")
+        for line in commands
+        if line.startswith("mosquitto_sub")
+    ]
+
+
+async def test_the_commands_in_the_documentation_print_what_they_promise(
+    cloud: CloudProcess, broker: Broker
+) -> None:
+    for tool in ("mosquitto_sub", "jq"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    async with store_at(broker, "S001") as store:
+        await store.send_facts(EPOCH, 1, counted(3))
+        await store.until(lambda: store.states.get(GTIN, {}).get("on_hand") == 3)
+        listening = [
+            await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+            for command in documented_commands(broker)
+        ]
+        outputs = [asyncio.create_task(process.communicate()) for process in listening]
+        # Nobody says when a command has subscribed, so goods are sold until all have ended.
+        seq = 2
+        while (await asyncio.wait(outputs, timeout=0.1))[1]:
+            await store.send_facts(EPOCH, seq, sold(f"T{seq}"))
+            seq += 1
+    states, arrays, reorders = (
+        [json.loads(line) for line in task.result()[0].splitlines()] for task in outputs
+    )
+    versions = [state["version"] for state in states]
+    assert len(versions) > 1
+    assert versions == sorted(set(versions))
+    assert all(state["available"] == max(0, state["on_hand"]) for state in states)
+    heard = [version for _, _, version, _ in arrays]
+    assert heard == list(range(heard[0], heard[-1] + 1)), "an array was missed"
+    assert [(r["status"], r["quantity"], r["received"]) for r in reorders] == [("open", 17, 0)]

@@ -1,6 +1,7 @@
 """Bytes come from an independent codec, llrpkit's."""
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def test_messages_come_out_as_they_went_in() -> None:
 def test_the_cut_of_the_stream_does_not_matter(cuts: list[int]) -> None:
     stream = b"".join(STREAM)
     bounds = [0, *sorted(cuts), len(stream)]
-    chunks = [stream[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in pairwise(bounds)]
     framer = LlrpFramer()
     assert taken(framer, *chunks) == STREAM
     assert framer.pending_bytes == 0
@@ -106,13 +107,12 @@ def test_any_bytes_are_messages_or_pending_or_a_violation(data: bytes) -> None:
     framer = LlrpFramer()
     try:
         found = taken(framer, data)
-    except LlrpViolation as error:
-        assert "\n" not in str(error)
-    else:
-        assert b"".join(found) + data[len(data) - framer.pending_bytes :] == data
+    except LlrpViolation:
+        return
+    assert b"".join(found) + data[len(data) - framer.pending_bytes :] == data
 
 
 def test_the_type_is_read_out_of_a_message() -> None:
-    assert message_type(KEEPALIVE) == messages.KEEPALIVE.MSG_TYPE == 62
+    assert message_type(KEEPALIVE) == messages.KEEPALIVE.MESSAGE_TYPE == 62
     assert message_type(EVENT) == 63
     assert message_type(header(kind=1023)) == 1023

@@ -26,9 +26,7 @@ def decoded(*tags: params.TagReportData) -> dict[str, Any]:
 
 def tag(epc: bytes = EPC_96, **fields: Any) -> params.TagReportData:
     parameter = (
-        params.EPC_96(epc=epc)
-        if len(epc) == 12
-        else params.EPCData(epc=BitStr.from_bytes(epc))
+        params.EPC_96(epc=epc) if len(epc) == 12 else params.EPCData(epc=BitStr.from_bytes(epc))
     )
     return params.TagReportData(epc_parameter=parameter, **fields)
 
@@ -52,8 +50,8 @@ def test_every_field_of_a_tag_arrives_on_the_gateways_clock() -> None:
         tag(
             **antenna(3),
             peak_rssi=params.PeakRSSI(peak_rssi=-61),
-            first_seen_timestamp=params.FirstSeenTimestampUTC(microseconds=READER_US - 250_000),
-            last_seen_timestamp=params.LastSeenTimestampUTC(microseconds=READER_US - 50_000),
+            first_seen_timestamp_utc=params.FirstSeenTimestampUTC(microseconds=READER_US - 250_000),
+            last_seen_timestamp_utc=params.LastSeenTimestampUTC(microseconds=READER_US - 50_000),
             tag_seen_count=params.TagSeenCount(tag_count=17),
         )
     )
@@ -82,8 +80,8 @@ def test_a_reader_without_a_calendar_stamps_its_uptime() -> None:
     report = decoded(
         tag(
             **antenna(1),
-            first_seen_timestamp=params.FirstSeenTimestampUptime(microseconds=8_000_000),
-            last_seen_timestamp=params.LastSeenTimestampUptime(microseconds=8_900_000),
+            first_seen_timestamp_uptime=params.FirstSeenTimestampUptime(microseconds=8_000_000),
+            last_seen_timestamp_uptime=params.LastSeenTimestampUptime(microseconds=8_900_000),
         )
     )
     (reading,) = readings(report, clocks)
@@ -103,7 +101,9 @@ def test_the_freshest_tag_of_a_report_teaches_the_clock() -> None:
         *(
             tag(
                 **antenna(1),
-                last_seen_timestamp=params.LastSeenTimestampUTC(microseconds=READER_US - age_us),
+                last_seen_timestamp_utc=params.LastSeenTimestampUTC(
+                    microseconds=READER_US - age_us
+                ),
             )
             for age_us in (900_000, 0, 400_000)
         )
