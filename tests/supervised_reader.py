@@ -38,7 +38,7 @@ def reader_settings(port: int, host: str = "127.0.0.1") -> LlrpSettings:
         port=port,
         antennas=[AntennaSettings(id=each + 1, zone="backroom") for each in range(ANTENNAS)],
         keepalive_ms=100,
-        silence_timeout_ms=500,
+        silence_timeout_ms=1_000,
     )
 
 

@@ -31,7 +31,9 @@ from simulators.errors import DemoFailed
 
 OPENING_DEADLINE_S: Final = 60.0
 STILL_DEADLINE_S: Final = 90.0
-DRAIN_DEADLINE_S: Final = 90.0
+DRAIN_DEADLINE_S: Final = 30.0
+DRAIN_AFTER_CHAOS_DEADLINE_S: Final = 90.0
+"""Who was cut off for long tries again less often."""
 SETTLE_S: Final = 1.0
 """Agreement must last so long: a fact that counts twice may come late."""
 CHAOS_PLAN_S: Final = 60.0
@@ -154,8 +156,10 @@ class Demo:
         await self._until_still()
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        chaos = self.options.chaos
+        deadline_s = DRAIN_AFTER_CHAOS_DEADLINE_S if chaos else DRAIN_DEADLINE_S
         with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 await self._until_total()
         drained_s = loop.time()
         await asyncio.sleep(SETTLE_S)

@@ -43,10 +43,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     def lines(self) -> Iterator[str]:
         """Return what to print in the end."""
-        shown = [f"disagreement: {each}" for each in self.disagreements[:NAMED_MAX]]
-        yield from shown
-        if len(self.disagreements) > len(shown):
-            yield f"disagreement: and {len(self.disagreements) - len(shown)} more"
+        if self.drain_s is not None:
+            yield from self._disagreement_lines()
         yield from (f"violation: {each}" for each in self.violations)
         if self.outages:
             yield from _outage_lines(self.outages)
@@ -55,9 +53,20 @@ class Outcome(Struct, frozen=True, kw_only=True):
         yield self.latency_line
         yield self.agreement_line
 
+    def _disagreement_lines(self) -> Iterator[str]:
+        shown = self.disagreements[:NAMED_MAX]
+        yield from (f"disagreement: {each}" for each in shown)
+        if len(self.disagreements) > len(shown):
+            yield f"disagreement: and {len(self.disagreements) - len(shown)} more"
+
     @property
     def agreement_line(self) -> str:
-        """How much of what was heard is true."""
+        """How much of what was heard is true. Before a drain, some of it is still on its way."""
+        if self.drain_s is None:
+            return (
+                f"agreement: {self.agreed}/{self.sku_locations} SKU-locations so far;"
+                " the rest was on its way (--check waits for it)"
+            )
         return (
             f"agreement: {self.agreed}/{self.sku_locations} SKU-locations,"
             f" facts lost {self.lost}, doubled {self.doubled}"

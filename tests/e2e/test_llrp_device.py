@@ -223,7 +223,7 @@ async def test_a_full_sink_is_no_fault_of_the_readers(already_reading: bool) -> 
             await until(lambda: store.reader.stats.tag_reads, more_by=50)
             device = await store.connect(sink_is_open=False)
         device.shut_sink()
-        await until(lambda: store.reader.stats.rounds, more_by=40)
+        await until(lambda: store.reader.stats.rounds, more_by=75)
         device.open_sink()
         await until(lambda: store.reader.stats.keepalives_answered, more_by=5)
         device.forget()

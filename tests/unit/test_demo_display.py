@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from protocol.documents import AgentDocument, DeviceStatus, encode_document
@@ -87,9 +88,13 @@ def test_an_outcome_ends_with_its_agreement() -> None:
         violations=[],
         latency=Latency(p50_ms=20.4, p99_ms=90.6, sales=250),
         outages=[Outage(name="cloud", times=2, outage_s=3.5)],
+        drain_s=1.5,
         verify="identical",
         verify_status=0,
     )
+    assert "disagreement: x: sold 1 (true 2)" in list(outcome.lines())
+    unchecked = list(replace(outcome, drain_s=None).lines())
+    assert not any("disagreement" in line or "lost" in line for line in unchecked)
     assert list(outcome.lines())[-2:] == [
         "latency till → WMS subscriber: p50 20 ms, p99 91 ms (n=250)",
         "agreement: 399/400 SKU-locations, facts lost 1, doubled 0",
