@@ -1,5 +1,6 @@
 """How the agent connects to its broker: one place for MQTT 5, TLS, last will and properties."""
 
+import socket
 import ssl
 from typing import Final
 
@@ -44,6 +45,9 @@ def new_client(broker: BrokerSettings, store: StoreId, will: bytes, keepalive_s:
         timeout=CALL_TIMEOUT_S,
         max_queued_incoming_messages=INCOMING_MAX,
         properties=limits,
+        # Small packets, each of which somebody waits for: Nagle's algorithm would hold every
+        # second one for 40 ms, until the broker's delayed ACK (measured: 90 ms became 2 ms).
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         tls_context=_tls_context(broker) if broker.is_tls else None,
         will=Will(
             Topics(broker.root).agent(store),
