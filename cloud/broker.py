@@ -1,6 +1,7 @@
 """How the cloud connects to its broker: one place for MQTT 5, TLS, limits and back-off."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
@@ -70,6 +71,8 @@ def new_client(
         queue_type=queue_type,
         max_inflight_messages=in_flight_max,
         properties=limits,
+        # Nagle's algorithm would hold every second small packet until a delayed ACK.
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         tls_context=_tls_context(broker) if broker.is_tls else None,
         will=will,
     )

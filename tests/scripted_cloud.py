@@ -5,6 +5,7 @@ batch, or to refuse.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -138,4 +139,9 @@ async def retained(broker: Broker, topic: str, wanted: Callable[[bytes], bool]) 
 
 
 def _client(broker: Broker) -> Client:
-    return Client(broker.host, broker.port, protocol=ProtocolVersion.V5)
+    return Client(
+        broker.host,
+        broker.port,
+        protocol=ProtocolVersion.V5,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )

@@ -1,20 +1,16 @@
 """What the handshake compares of our own facts. Pure."""
 
 from collections.abc import Iterable
-from typing import Final
 
+from edge.outbox.budget import FactClass, class_of
 from edge.outbox.port import PendingFact
 from edge.uplink.steps import OwnFact
 from protocol.codec import decode_fact, fact_digest
-from protocol.facts import DeviceHealthChanged, FactsShed, ShelfCounted, TagsAppeared, TagsLeft
-
-TELEMETRY: Final = (TagsAppeared, TagsLeft, ShelfCounted, DeviceHealthChanged, FactsShed)
-"""What an outbox may replace by a `FactsShed` marker in place."""
 
 
 def own_facts(pending: Iterable[PendingFact]) -> list[OwnFact]:
-    """Return the comparable part of each fact."""
+    """Return the comparable part of each fact. Only telemetry is ever replaced by a marker."""
     return [
-        OwnFact(fact_digest(fact.data), isinstance(decode_fact(fact.data), TELEMETRY))
-        for fact in pending
+        OwnFact(fact_digest(data), class_of(decode_fact(data)) == FactClass.TELEMETRY)
+        for _, data in pending
     ]

@@ -33,7 +33,7 @@ SETTINGS = UplinkSettings(
     hello_timeout_ms=200,
     ack_timeout_ms=200,
     timeout_max_ms=500,
-    drain_timeout_ms=2_000,
+    drain_timeout_ms=500,
 )
 
 
@@ -73,8 +73,9 @@ class Edge:
         try:
             yield task
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self.uplink.stop()
+            await asyncio.wait({task}, timeout=DEADLINE_S)
+            assert task.done(), "stop took too long"
             self.mirror.close()
 
     def append(self, *numbers: int) -> None:
@@ -251,7 +252,10 @@ async def test_a_refusal_is_an_alarm_and_no_loop(
         await retained(broker, AGENT, lambda payload: b"the store is closed" in payload)
         messages = len(cloud.messages)
         edge.append(2)
-        await asyncio.sleep(1.0)  # Long enough for a loop to show.
+        # Told at most once a second: long enough for a loop to show.
+        edge.devices = [DeviceStatus(name="till-1", kind="pos_journal", health="lost")]
+        edge.uplink.agent_changed()
+        await retained(broker, AGENT, lambda payload: b'"lost"' in payload)
         assert len(cloud.messages) == messages
     assert edge.outbox.status().pending == 2
 
@@ -315,7 +319,7 @@ async def test_a_failed_outbox_ends_the_uplink(
     edge.append(1)
     async with cloud.running(broker), edge.running() as task:
         with pytest.raises(OutboxFailed, match="the disk is gone"):
-            await asyncio.wait_for(asyncio.shield(task), DEADLINE_S)
+            await asyncio.wait_for(task, DEADLINE_S)
 
 
 async def test_a_late_acknowledgement_of_another_epoch_trims_nothing(
