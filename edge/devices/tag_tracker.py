@@ -15,9 +15,10 @@ from typing import Final
 
 from edge.errors import OutboxFailed, OutboxFull
 from edge.outbox.port import Outbox
+from edge.sensing.decisions import Decisions
 from edge.sensing.readings import TagReading
 from edge.sensing.register import BASELINE, PREFIX, restore
-from edge.sensing.tags import Decisions, Layout, TagSensing, TagSettings
+from edge.sensing.tags import Layout, TagSensing, TagSettings
 from protocol.facts import TagsAppeared, TagsLeft
 
 REPORTS_WAITING_MAX: Final = 256
@@ -112,7 +113,7 @@ class TagTracker:
                 self._outbox.append(facts, checkpoints)
             except OutboxFull as error:
                 facts = [fact for fact in facts if not isinstance(fact, TagsAppeared | TagsLeft)]
-                if not facts:
+                if not facts and not checkpoints:
                     return
                 _log.warning("tags wait for room in the outbox: %s", error)
                 if self._stopping.wait(RETRY_S):

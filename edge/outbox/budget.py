@@ -11,6 +11,7 @@ from protocol.facts import (
     AnyFact,
     DeviceHealthChanged,
     FactsShed,
+    GoodsReceived,
     ReturnVoided,
     SaleVoided,
     StockCounted,
@@ -41,12 +42,14 @@ _SALE: Final = (UnitsSold, UnitsReturned, SaleVoided, ReturnVoided, FactsShed)
 
 
 def class_of(fact: AnyFact) -> FactClass:
-    """Return the class of one fact. A count on paper is as dear as a sale: nobody repeats it."""
+    """Return the class of one fact. What stands on paper is as dear as a sale: nobody repeats it.
+
+    Other stock facts follow from what is there, and are made again for as long as it is.
+    """
     if isinstance(fact, _TELEMETRY):
         return FactClass.TELEMETRY
-    if isinstance(fact, _SALE) or (isinstance(fact, StockCounted) and fact.evidence == "document"):
-        return FactClass.SALE
-    return FactClass.STOCK
+    on_paper = isinstance(fact, StockCounted | GoodsReceived) and fact.evidence == "document"
+    return FactClass.SALE if on_paper or isinstance(fact, _SALE) else FactClass.STOCK
 
 
 def class_of_append(facts: Sequence[AnyFact]) -> FactClass:

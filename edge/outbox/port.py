@@ -19,7 +19,11 @@ class PendingFact(NamedTuple):
 
 
 class OutboxStatus(NamedTuple):
-    """Where an outbox stands. `first_seq == next_seq` when nothing is pending."""
+    """Where an outbox stands. `first_seq == next_seq` when nothing is pending.
+
+    `pending_bytes` falls when a trim has reached the disk. `telemetry_shed` is what was refused
+    and the cloud has not been told of; stock facts are never shed, they wait at their maker.
+    """
 
     epoch: Epoch
     first_seq: Seq
@@ -42,8 +46,10 @@ class Outbox(Protocol):
     ) -> None:
         """Number the facts, store them and the checkpoints, and return when both are durable.
 
-        A checkpoint of `None` is deleted. Raises `OutboxFull` when the disk budget admits no
-        fact of this class: then nothing of this call was stored.
+        A checkpoint of `None` is deleted. Raises `OutboxFull` when the disk or its budget admits
+        no fact of this class: then nothing of this call was stored, telemetry in it is counted as
+        shed, and other facts are the caller's to offer again. A sale meets it on a full disk only.
+        Raises `ValueError` for a fact that is outside the protocol's limits.
         """
 
     def checkpoints(self, prefix: str) -> dict[str, bytes]:
@@ -56,7 +62,10 @@ class Outbox(Protocol):
         """Return facts of the current epoch after `after`, in order; at least one if any."""
 
     def trim(self, epoch: Epoch, through: Seq) -> None:
-        """Forget facts of `epoch` through this number: the cloud has committed them."""
+        """Forget facts of `epoch` through this number: the cloud has committed them.
+
+        Returns at once; the disk follows. A trim that a crash takes back only sends facts again.
+        """
 
     def start_epoch(self, keep_from: Seq) -> Epoch:
         """Begin a new epoch: facts before `keep_from` are dropped, the rest renumbered from 1."""

@@ -12,7 +12,7 @@ import apsw
 from edge.errors import OutboxFailed
 from protocol.ids import EPOCH_MAX
 
-SCHEMA: Final = ("0001_outbox.sql",)
+SCHEMA: Final = ("0001_outbox.sql", "0002_shed.sql")
 BUSY_TIMEOUT_MS: Final = 5_000
 
 
@@ -35,18 +35,24 @@ def open_for_writing(path: Path, mint_epoch: Callable[[], int]) -> apsw.Connecti
     """Open the outbox, creating or migrating it. `mint_epoch` numbers a new life of it.
 
     `synchronous=FULL`: in WAL mode every commit is on the disk when it returns. With `NORMAL` a
-    power cut takes back commits that were acknowledged.
+    power cut takes back commits that were acknowledged. The writer moves the log into the database
+    itself: SQLite's automatic checkpoints hide a failed fsync, and try it again.
     """
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.wal_autocheckpoint(0)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    mode = connection.pragma("journal_mode", "wal")
+    if mode != "wal":
+        raise OutboxFailed(f"outbox {path}: its file system allows no write-ahead log, but {mode}")
+    connection.pragma("synchronous", "full")
     _migrate(connection, path)
     if connection.execute("SELECT count(*) FROM life").fetchone() == (0,):
         epoch = mint_epoch()
         assert 1 <= epoch <= EPOCH_MAX, epoch  # noqa: S101 # A wrong mint is our own mistake.
         with connection:
-            connection.execute("INSERT INTO life VALUES (1, ?, 1)", (epoch,))
+            insert = "INSERT INTO life (only, epoch, next_seq) VALUES (1, ?, 1)"
+            connection.execute(insert, (epoch,))
     return connection
 
 

@@ -26,6 +26,7 @@ class OutboxView:
     def __init__(self, path: Path) -> None:
         try:
             self._db = open_for_reading(path)
+            self._db.execute("BEGIN")  # One moment for all that is looked at.
             life: list[tuple[Any, ...]] = list(self._db.execute("SELECT epoch, next_seq FROM life"))
         except apsw.Error as error:
             raise OutboxFailed(f"outbox {path}: {error}") from error

@@ -4,10 +4,17 @@ Pure. A crossing is told once the tag has been quiet on the side it came from fo
 that both sides read all the time is decided when it has left, by its first and its last side.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Side = Literal["outside", "inside"]
 _OTHER: Final[dict[Side, Side]] = {"outside": "inside", "inside": "outside"}
+
+
+class Crossing(NamedTuple):
+    """A tag came to this side; it was last read there at `at_ms`."""
+
+    to_side: Side
+    at_ms: int
 
 
 class Passage:
@@ -32,8 +39,8 @@ class Passage:
         """When the tag was last read on either side."""
         return max(self._last_ms.values())
 
-    def crossed_to(self, settle_ms: int, *, is_over: bool) -> Side | None:
-        """Return the side the tag went to, once, or `None`. `is_over`: it has left the portal."""
+    def crossing(self, settle_ms: int, *, is_over: bool) -> Crossing | None:
+        """Return which way the tag went, once, or `None`. `is_over`: it has left the portal."""
         if self._side is None or len(self._last_ms) == 1:
             return None
         target = _OTHER[self._side]
@@ -43,7 +50,7 @@ class Passage:
             self._side = target
             self._first_ms = {target: self._last_ms[target]}
             self._last_ms = {target: self._last_ms[target]}
-            return target
+            return Crossing(target, self._last_ms[target])
         return None
 
     def _earlier_side(self) -> Side:

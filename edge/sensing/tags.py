@@ -5,43 +5,37 @@ moves it towards what is seen, and a fact is the difference.
 
 - Until the *baseline* is done, tags in zones are collected. It is done when every zone antenna has
   read something (or `baseline_max_ms` have passed), at least `baseline_min_ms` have passed, and no
-  new tag has come for `baseline_quiet_ms`. Then each GTIN is counted once, by sweep.
-- An unknown tag that crosses a portal inwards is received there. An unknown tag that is read in a
-  zone is received by presence after `presence_grace_ms`, unless a portal decides first.
-- A known tag is where a portal last sent it or where a zone reads it. Zones overlap: while its
-  present zone still reads it, another zone must read it stronger by `zone_hysteresis_db`.
+  new tag has come for `baseline_quiet_ms`. Then each GTIN is counted once, by sweep. A store
+  without zone antennas has nothing to sweep.
+- An unknown tag that crosses a portal into the store is received there; what comes in by the exit
+  is a customer's. An unknown tag that is read in a zone is received by presence after
+  `presence_grace_ms`, unless a portal decides first.
+- A known tag is where a portal last sent it or where a zone reads it. Another zone must lead for
+  `presence_grace_ms` without a break; zones overlap, and to lead over the present zone while that
+  still reads the tag, it must read it stronger by `zone_hysteresis_db`.
+- Each entry bears the time of the reading that led to it. What was read up to then is history,
+  whenever it arrives: buffered, late, or once more.
 - Appearing again and leaving are telemetry and change nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from edge.sensing.decisions import Decisions, Outcome
 from edge.sensing.portal import Passage, Side
 from edge.sensing.readings import TagReading
-from edge.sensing.register import (
-    BASELINE,
-    BASELINE_DONE,
-    Entry,
-    checkpoint_name,
-    checkpoint_value,
-)
-from protocol.facts import (
-    EPCS_PER_FACT_MAX,
-    AnyFact,
-    Evidence,
-    GoodsReceived,
-    StockCounted,
-    TagsAppeared,
-    TagsLeft,
-    TagsMoved,
-    Zone,
-)
+from edge.sensing.register import BASELINE, BASELINE_DONE, Entry
+from protocol.facts import Zone
 from protocol.ids import Epc, Gtin, gtin_of_tag
 
-SOURCE: Final = "tags"
+CLOCK_STEP_MS: Final = 1_000
+"""A clock that goes back by more was set; by less, it is only being slowed down."""
+
 _IN_STORE: Final = ("sales_floor", "backroom")
+_BY_TIME: Final = attrgetter("last_seen_ms")
 
 
 class TagSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,24 +77,31 @@ Layout = Mapping[tuple[str, int], ZoneAntenna | PortalAntenna]
 """What each antenna of each reader looks at."""
 
 
-class Decisions(NamedTuple):
-    """Facts, and the checkpoints that must commit with them."""
-
-    facts: list[AnyFact]
-    checkpoints: dict[str, bytes | None]
-
-
 class _Track:
     """What is seen of one tag at present. Soft: a restart forgets it and sees again."""
 
-    __slots__ = ("gtin", "heard_at_ms", "is_present", "passages", "seen")
+    __slots__ = ("gtin", "left_ms", "passages", "rival", "rival_since_ms", "seen")
 
     def __init__(self, gtin: Gtin) -> None:
         self.gtin = gtin
         self.seen: dict[Zone, tuple[int, float]] = {}
         self.passages: dict[str, tuple[PortalSettings, Passage]] = {}
-        self.heard_at_ms: int | None = None
-        self.is_present = False
+        self.rival: Zone | None = None
+        self.rival_since_ms = 0
+        self.left_ms: int | None = None
+
+    def last_seen_ms(self) -> int:
+        """When a zone last read it."""
+        return max(seen_ms for seen_ms, _ in self.seen.values())
+
+
+class _Attention:
+    """Since when, without a break of `leave_after_ms`, and until when a zone was read."""
+
+    __slots__ = ("last_ms", "since_ms")
+
+    def __init__(self, now_ms: int) -> None:
+        self.since_ms = self.last_ms = now_ms
 
 
 class TagSensing:
@@ -118,17 +119,13 @@ class TagSensing:
         self._layout = layout
         self._settings = settings
         self._register = register
-        self._started_ms = now_ms
-        self._new_tag_ms = now_ms
-        self._tracks: dict[Epc, _Track] = {}
-        self._in_portal: set[Epc] = set()
-        self._unknown: set[Epc] = set()
-        self._zone_read_ms: dict[Zone, int] = {}
-        self._zones_quiet = {a.zone for a in layout.values() if isinstance(a, ZoneAntenna)}
-        self._baseline_done = baseline_done or not self._zones_quiet
-        self._next_leave_scan_ms = now_ms
+        self._zones = {a.zone for a in layout.values() if isinstance(a, ZoneAntenna)}
+        # Whoever knows a tag has had its baseline, with or without zones.
+        self._baseline_done = baseline_done or bool(register)
         self.foreign_tags = 0
         """Readings of tags that carry no GTIN."""
+        self._now_ms = now_ms
+        self._start_over(now_ms)
 
     @property
     def known_tags(self) -> int:
@@ -136,9 +133,17 @@ class TagSensing:
         return len(self._register)
 
     def observe(self, readings: Iterable[TagReading], now_ms: int) -> Decisions:
-        """Take readings in, in any order, and return what follows from them now."""
-        changed: set[Epc] = set()
-        for reading in readings:
+        """Take readings in, in any order, and return what follows from them now.
+
+        What is returned must be durable before the next call, or this object must be thrown away
+        and made anew from the register on disk.
+        """
+        if now_ms < self._now_ms - CLOCK_STEP_MS:
+            self._start_over(now_ms)
+        self._now_ms = now_ms
+        outcome = Outcome()
+        zones_read: set[Zone] = set()
+        for reading in sorted(readings, key=_BY_TIME):
             place = self._layout.get((reading.reader, reading.antenna))
             if place is None:
                 continue
@@ -146,15 +151,31 @@ class TagSensing:
             if track is None:
                 self.foreign_tags += 1
             elif isinstance(place, ZoneAntenna):
-                self._read_in_zone(track, place.zone, reading, now_ms)
-                changed.add(reading.epc)
+                zones_read.add(place.zone)
+                self._read_in_zone(track, place.zone, reading, outcome)
             else:
                 self._read_in_portal(track, place, reading)
-        return self._decide(changed, now_ms)
+        self._attend(zones_read)
+        self._decide(outcome)
+        return outcome.decisions()
 
     def tick(self, now_ms: int) -> Decisions:
         """Return what follows from the passage of time."""
-        return self._decide((), now_ms)
+        return self.observe((), now_ms)
+
+    def _start_over(self, now_ms: int) -> None:
+        """Begin with what the register says alone; the clock may have been set back since.
+
+        An entry from the clock's future would make everything history that is read until then.
+        """
+        for epc, entry in self._register.items():
+            if entry.since_ms > now_ms:
+                self._register[epc] = Entry(entry.zone, now_ms)
+        self._now_ms = self._started_ms = self._new_tag_ms = self._next_scan_ms = now_ms
+        self._tracks: dict[Epc, _Track] = {}
+        self._in_portal: set[Epc] = set()
+        self._unknown: dict[Epc, int] = {}  # And when each was first heard of in a zone.
+        self._attention: dict[Zone, _Attention] = {}
 
     def _track(self, epc: Epc) -> _Track | None:
         track = self._tracks.get(epc)
@@ -165,15 +186,56 @@ class TagSensing:
             track = self._tracks[epc] = _Track(gtin)
         return track
 
-    def _read_in_zone(self, track: _Track, zone: Zone, reading: TagReading, now_ms: int) -> None:
-        self._zones_quiet.discard(zone)
-        self._zone_read_ms[zone] = now_ms
+    def _attend(self, zones: set[Zone]) -> None:
+        for zone in zones:
+            attention = self._attention.get(zone)
+            if attention is None or self._was_interrupted(attention):
+                self._attention[zone] = _Attention(self._now_ms)
+            else:
+                attention.last_ms = self._now_ms
+
+    def _was_interrupted(self, attention: _Attention) -> bool:
+        return self._now_ms - attention.last_ms > self._settings.leave_after_ms
+
+    def _read_in_zone(
+        self, track: _Track, zone: Zone, reading: TagReading, outcome: Outcome
+    ) -> None:
+        seen_ms = reading.last_seen_ms
         before = track.seen.get(zone)
-        if before is None or reading.last_seen_ms >= before[0]:
-            track.seen[zone] = (reading.last_seen_ms, reading.rssi_dbm)
-        if reading.epc not in self._register and reading.epc not in self._unknown:
-            self._unknown.add(reading.epc)
-            track.heard_at_ms = self._new_tag_ms = now_ms
+        if before is not None and seen_ms < before[0]:
+            return
+        entry = self._register.get(reading.epc)
+        if entry is not None and seen_ms <= entry.since_ms:
+            return
+        track.seen[zone] = (seen_ms, reading.rssi_dbm)
+        if entry is not None:
+            self._weigh(reading.epc, track, entry, seen_ms, outcome)
+        elif reading.epc not in self._unknown:
+            self._unknown[reading.epc] = self._new_tag_ms = self._now_ms
+
+    def _weigh(self, epc: Epc, track: _Track, entry: Entry, seen_ms: int, outcome: Outcome) -> None:
+        """Decide where a known tag is, now that a zone has read it at `seen_ms`."""
+        leader = self._strongest_zone(track, entry.zone)
+        if leader == entry.zone:
+            track.rival = None
+            if track.left_ms is not None and seen_ms > track.left_ms:
+                track.left_ms = None
+                outcome.appeared(track.gtin, epc, leader, seen_ms)
+        elif leader != track.rival:
+            track.rival, track.rival_since_ms = leader, seen_ms
+        elif seen_ms - track.rival_since_ms >= self._settings.presence_grace_ms:
+            self._move(epc, track, entry, leader, seen_ms, outcome)
+
+    def _strongest_zone(self, track: _Track, present: Zone | None) -> Zone:
+        if len(track.seen) == 1:
+            return next(iter(track.seen))
+        latest_ms = track.last_seen_ms()
+        levels = {
+            zone: rssi_dbm + (self._settings.zone_hysteresis_db if zone == present else 0.0)
+            for zone, (seen_ms, rssi_dbm) in track.seen.items()
+            if latest_ms - seen_ms <= self._settings.zone_window_ms
+        }
+        return max(levels, key=lambda zone: levels[zone])
 
     def _read_in_portal(self, track: _Track, place: PortalAntenna, reading: TagReading) -> None:
         portal, side = place
@@ -183,194 +245,121 @@ class TagSensing:
         known[1].read(side, reading.first_seen_ms, reading.last_seen_ms)
         self._in_portal.add(reading.epc)
 
-    def _decide(self, changed: Iterable[Epc], now_ms: int) -> Decisions:
-        outcome = _Outcome(now_ms)
+    def _decide(self, outcome: Outcome) -> None:
         if not self._baseline_done:
-            self._finish_baseline(outcome, now_ms)
-            return outcome.decisions(self._tracks)
+            self._finish_baseline(outcome)
+            return
         for epc in tuple(self._in_portal):
-            self._decide_portal(epc, outcome, now_ms)
-        for epc in changed:
-            if epc in self._register:
-                self._decide_zone(epc, outcome)
+            self._decide_portal(epc, outcome)
         for epc in tuple(self._unknown):
-            self._decide_unknown(epc, outcome, now_ms)
-        if now_ms >= self._next_leave_scan_ms:
-            self._next_leave_scan_ms = now_ms + self._settings.leave_after_ms // 4
-            self._decide_left(outcome, now_ms)
-        return outcome.decisions(self._tracks)
+            self._decide_unknown(epc, outcome)
+        if self._now_ms >= self._next_scan_ms:
+            self._next_scan_ms = self._now_ms + self._settings.leave_after_ms // 4
+            self._decide_left(outcome)
+            self._forget_strangers()
 
-    def _finish_baseline(self, outcome: "_Outcome", now_ms: int) -> None:
-        waited_ms = now_ms - self._started_ms
-        if self._zones_quiet and (waited_ms < self._settings.baseline_max_ms or not self._unknown):
-            return
-        if waited_ms < self._settings.baseline_min_ms:
-            return
-        if now_ms - self._new_tag_ms < self._settings.baseline_quiet_ms:
-            return
+    def _finish_baseline(self, outcome: Outcome) -> None:
+        settings, waited_ms = self._settings, self._now_ms - self._started_ms
+        if self._zones:
+            all_were_read = self._attention.keys() >= self._zones
+            if not all_were_read and (waited_ms < settings.baseline_max_ms or not self._unknown):
+                return
+            quiet_ms = self._now_ms - self._new_tag_ms
+            if waited_ms < settings.baseline_min_ms or quiet_ms < settings.baseline_quiet_ms:
+                return
         for epc in self._unknown:
-            zone = self._strongest_zone(self._tracks[epc], None)
-            self._set(epc, zone, outcome)
-            outcome.swept.append(epc)
-            self._tracks[epc].is_present = True
+            track = self._tracks[epc]
+            seen_ms = track.last_seen_ms()
+            outcome.swept(track.gtin, epc, seen_ms)
+            self._set(epc, self._strongest_zone(track, None), seen_ms, outcome)
         self._unknown.clear()
         self._baseline_done = True
         outcome.checkpoints[BASELINE] = BASELINE_DONE
 
-    def _decide_portal(self, epc: Epc, outcome: "_Outcome", now_ms: int) -> None:
+    def _decide_portal(self, epc: Epc, outcome: Outcome) -> None:
         track = self._tracks[epc]
         for name, (portal, passage) in tuple(track.passages.items()):
-            is_over = now_ms - passage.last_ms > self._settings.portal_window_ms
-            side = passage.crossed_to(self._settings.portal_settle_ms, is_over=is_over)
-            if side is not None:
-                zone = portal.inside if side == "inside" else portal.outside
-                self._cross(epc, zone, outcome)
+            is_over = self._now_ms - passage.last_ms > self._settings.portal_window_ms
+            crossing = passage.crossing(self._settings.portal_settle_ms, is_over=is_over)
+            if crossing is not None:
+                inwards = crossing.to_side == "inside"
+                zones = (portal.outside, portal.inside)
+                from_zone, to_zone = zones if inwards else reversed(zones)
+                self._cross(epc, track, from_zone, to_zone, crossing.at_ms, outcome)
             if is_over:
                 del track.passages[name]
         if not track.passages:
             self._in_portal.discard(epc)
 
-    def _cross(self, epc: Epc, zone: Zone, outcome: "_Outcome") -> None:
+    def _cross(
+        self,
+        epc: Epc,
+        track: _Track,
+        from_zone: Zone,
+        to_zone: Zone,
+        at_ms: int,
+        outcome: Outcome,
+    ) -> None:
         entry = self._register.get(epc)
-        if entry is not None:
-            if entry.zone != zone:
-                outcome.moved.setdefault((entry.zone, zone), []).append(epc)
-                self._set(epc, zone, outcome)
-        elif zone in _IN_STORE:
-            outcome.received.setdefault((zone, "portal"), []).append(epc)
-            self._set(epc, zone, outcome)
-        # What the zones saw before the crossing must not pull the tag back.
-        self._tracks[epc].seen.clear()
-
-    def _decide_zone(self, epc: Epc, outcome: "_Outcome") -> None:
-        track = self._tracks[epc]
-        entry = self._register[epc]
-        if not track.seen:
+        if entry is not None and at_ms <= entry.since_ms:
             return
-        zone = self._strongest_zone(track, entry.zone)
-        if zone != entry.zone and track.seen[zone][0] >= entry.since_ms:
-            outcome.moved.setdefault((entry.zone, zone), []).append(epc)
-            self._set(epc, zone, outcome)
-        elif zone == entry.zone and not track.is_present:
-            outcome.appeared.setdefault(zone, []).append(epc)
-        track.is_present = True
+        # What the zones saw before the crossing must not pull the tag back.
+        track.seen = {zone: seen for zone, seen in track.seen.items() if seen[0] > at_ms}
+        if entry is not None:
+            if entry.zone != to_zone:
+                self._move(epc, track, entry, to_zone, at_ms, outcome)
+        elif to_zone in _IN_STORE and from_zone != "exit":
+            outcome.received(track.gtin, epc, to_zone, "portal", at_ms)
+            self._set(epc, to_zone, at_ms, outcome)
 
-    def _decide_unknown(self, epc: Epc, outcome: "_Outcome", now_ms: int) -> None:
+    def _decide_unknown(self, epc: Epc, outcome: Outcome) -> None:
         track = self._tracks[epc]
-        if epc in self._register:
-            self._unknown.discard(epc)
-        elif (
-            track.heard_at_ms is not None
-            and now_ms - track.heard_at_ms >= self._settings.presence_grace_ms
-            and track.seen
-        ):
-            zone = self._strongest_zone(track, None)
-            outcome.received.setdefault((zone, "presence"), []).append(epc)
-            self._set(epc, zone, outcome)
-            track.is_present = True
-            self._unknown.discard(epc)
+        if epc in self._register or not track.seen:
+            del self._unknown[epc]
+        elif self._now_ms - self._unknown[epc] >= self._settings.presence_grace_ms:
+            zone, seen_ms = self._strongest_zone(track, None), track.last_seen_ms()
+            outcome.received(track.gtin, epc, zone, "presence", seen_ms)
+            self._set(epc, zone, seen_ms, outcome)
+            del self._unknown[epc]
 
-    def _decide_left(self, outcome: "_Outcome", now_ms: int) -> None:
-        settings = self._settings
+    def _decide_left(self, outcome: Outcome) -> None:
         for epc, track in self._tracks.items():
             entry = self._register.get(epc)
-            if entry is None or not track.is_present:
+            if entry is None or track.left_ms is not None or not track.seen:
                 continue
             # A zone that reads nothing at all has lost its reader, not its goods.
-            if now_ms - self._zone_read_ms.get(entry.zone, 0) > settings.leave_after_ms:
+            attention = self._attention.get(entry.zone)
+            if attention is None or self._was_interrupted(attention):
                 continue
-            last_ms = max((seen_ms for seen_ms, _ in track.seen.values()), default=0)
-            if now_ms - last_ms > settings.leave_after_ms:
-                track.is_present = False
-                outcome.left.setdefault(entry.zone, []).append(epc)
+            last_ms = track.last_seen_ms()
+            missing_ms = self._now_ms - max(last_ms, attention.since_ms)
+            if missing_ms > self._settings.leave_after_ms:
+                track.left_ms = last_ms
+                outcome.left(track.gtin, epc, entry.zone, last_ms)
 
-    def _strongest_zone(self, track: _Track, present: Zone | None) -> Zone:
-        latest_ms = max(seen_ms for seen_ms, _ in track.seen.values())
-        levels = {
-            zone: rssi_dbm + (self._settings.zone_hysteresis_db if zone == present else 0.0)
-            for zone, (seen_ms, rssi_dbm) in track.seen.items()
-            if latest_ms - seen_ms <= self._settings.zone_window_ms
-        }
-        return max(levels, key=lambda zone: levels[zone])
+    def _forget_strangers(self) -> None:
+        """Tags that passed by outside and were never received would fill the memory."""
+        strangers = [
+            epc
+            for epc, track in self._tracks.items()
+            if epc not in self._register and epc not in self._unknown and not track.passages
+        ]
+        for epc in strangers:
+            del self._tracks[epc]
 
-    def _set(self, epc: Epc, zone: Zone, outcome: "_Outcome") -> None:
-        entry = Entry(zone, outcome.now_ms)
-        self._register[epc] = entry
-        outcome.checkpoints[checkpoint_name(epc)] = checkpoint_value(entry)
+    def _move(
+        self,
+        epc: Epc,
+        track: _Track,
+        entry: Entry,
+        zone: Zone,
+        at_ms: int,
+        outcome: Outcome,
+    ) -> None:
+        outcome.moved(track.gtin, epc, entry.zone, zone, at_ms)
+        self._set(epc, zone, at_ms, outcome)
+        track.rival = track.left_ms = None
 
-
-class _Outcome:
-    """Collects decisions about single tags and groups them into facts per GTIN."""
-
-    def __init__(self, now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.swept: list[Epc] = []
-        self.received: dict[tuple[Zone, Evidence], list[Epc]] = {}
-        self.moved: dict[tuple[Zone, Zone], list[Epc]] = {}
-        self.appeared: dict[Zone, list[Epc]] = {}
-        self.left: dict[Zone, list[Epc]] = {}
-        self.checkpoints: dict[str, bytes | None] = {}
-
-    def decisions(self, tracks: Mapping[Epc, _Track]) -> Decisions:
-        """Return the facts, those that change counts first."""
-        facts: list[AnyFact] = []
-        at_ms = self.now_ms
-        for gtin, epcs in _by_gtin(self.swept, tracks).items():
-            facts.append(
-                StockCounted(
-                    occurred_at_ms=at_ms,
-                    source=SOURCE,
-                    gtin=gtin,
-                    quantity=len(epcs),
-                    measure="units",
-                    evidence="sweep",
-                )
-            )
-        for (zone, evidence), tags in self.received.items():
-            for gtin, epcs in _pieces(tags, tracks):
-                facts.append(
-                    GoodsReceived(
-                        occurred_at_ms=at_ms,
-                        source=SOURCE,
-                        gtin=gtin,
-                        quantity=len(epcs),
-                        measure="units",
-                        zone=zone,
-                        evidence=evidence,
-                        epcs=epcs,
-                    )
-                )
-        for (from_zone, to_zone), tags in self.moved.items():
-            for gtin, epcs in _pieces(tags, tracks):
-                facts.append(
-                    TagsMoved(
-                        occurred_at_ms=at_ms,
-                        source=SOURCE,
-                        gtin=gtin,
-                        from_zone=from_zone,
-                        to_zone=to_zone,
-                        epcs=epcs,
-                    )
-                )
-        for kind, by_zone in ((TagsAppeared, self.appeared), (TagsLeft, self.left)):
-            for zone, tags in by_zone.items():
-                facts.extend(
-                    kind(occurred_at_ms=at_ms, source=SOURCE, gtin=gtin, zone=zone, epcs=epcs)
-                    for gtin, epcs in _pieces(tags, tracks)
-                )
-        return Decisions(facts, self.checkpoints)
-
-
-def _by_gtin(epcs: Sequence[Epc], tracks: Mapping[Epc, _Track]) -> dict[Gtin, list[bytes]]:
-    grouped: dict[Gtin, list[bytes]] = {}
-    for epc in epcs:
-        grouped.setdefault(tracks[epc].gtin, []).append(epc)
-    return grouped
-
-
-def _pieces(
-    epcs: Sequence[Epc], tracks: Mapping[Epc, _Track]
-) -> Iterable[tuple[Gtin, list[bytes]]]:
-    for gtin, tags in _by_gtin(epcs, tracks).items():
-        for start in range(0, len(tags), EPCS_PER_FACT_MAX):
-            yield gtin, tags[start : start + EPCS_PER_FACT_MAX]
+    def _set(self, epc: Epc, zone: Zone, at_ms: int, outcome: Outcome) -> None:
+        entry = self._register[epc] = Entry(zone, at_ms)
+        outcome.register(epc, entry)
