@@ -10,8 +10,8 @@ from aiomqtt import Client, Message, ProtocolVersion, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from cloud.config import BrokerSettings
 from cloud.errors import ConfigInvalid
+from protocol.broker_settings import BrokerSettings
 from protocol.codec import FRAME_BYTES_MAX
 
 KEEPALIVE_S: Final = 30

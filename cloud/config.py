@@ -4,10 +4,8 @@ Relative paths are relative to the file that names them. Every problem raises `C
 whose lines name path, value and what is allowed.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -17,47 +15,10 @@ from cloud.shards.inbox import INBOX_BYTES_MAX, INBOX_INPUTS_MAX
 from cloud.shards.messages import SetPolicy
 from cloud.sku_location.state import Policy
 from cloud.strict_toml import read_toml, shown
-from protocol.errors import InvalidIdentifier, InvalidTopic
+from protocol.broker_settings import BrokerSettings, FilePath, broker_problems
+from protocol.errors import InvalidIdentifier
 from protocol.facts import QUANTITY_MAX
 from protocol.ids import parse_gtin, parse_store_id
-from protocol.topics import DEFAULT_ROOT, Topics
-
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^mqtts?://[^/@?#\s]+/?$",
-        description="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
-    ),
-]
-FilePath = Annotated[str, Meta(min_length=1, description="a path")]
-
-
-class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the broker is. The files are PEM, and for `mqtts` only."""
-
-    url: Url
-    root: str = DEFAULT_ROOT
-    ca_file: FilePath | None = None
-    certificate_file: FilePath | None = None
-    key_file: FilePath | None = None
-
-    @property
-    def host(self) -> str:
-        """Host name or address."""
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def port(self) -> int:
-        """Port, or the usual one of the scheme."""
-        parts = urlsplit(self.url)
-        return parts.port or PORTS[parts.scheme]
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
 
 
 class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,7 +107,7 @@ class PolicyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def load_settings(path: Path) -> Settings:
     """Return the settings in `cloud.toml`, with absolute paths, or raise `ConfigInvalid`."""
     settings = read_toml(path, Settings)
-    problems = list(_broker_problems(settings.broker))
+    problems = list(broker_problems(settings.broker))
     if problems:
         raise ConfigInvalid("\n".join(f"{path}: {problem}" for problem in problems))
     folder = path.parent.resolve()
@@ -165,29 +126,6 @@ def load_settings(path: Path) -> Settings:
 
 def _absolute(folder: Path, path: str | None) -> str | None:
     return None if path is None else str(folder / path)
-
-
-def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
-    try:
-        port_is_good = broker.port > 0
-    except ValueError:
-        port_is_good = False
-    if not port_is_good or not broker.host:
-        yield f"broker.url = {shown(broker.url)}: expected a host, and a port from 1 to 65535"
-    try:
-        Topics(broker.root)
-    except InvalidTopic as error:
-        yield f"broker.root = {shown(broker.root)}: {error.detail}"
-    files = {
-        "ca_file": broker.ca_file,
-        "certificate_file": broker.certificate_file,
-        "key_file": broker.key_file,
-    }
-    if not broker.is_tls:
-        for name in (name for name, value in files.items() if value is not None):
-            yield f"broker.{name} = {shown(files[name])}: allowed with an mqtts:// url only"
-    if (broker.certificate_file is None) != (broker.key_file is None):
-        yield "broker.certificate_file and broker.key_file: give both or neither"
 
 
 def load_policies(path: Path) -> list[SetPolicy]:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
-from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -20,50 +19,15 @@ from edge.devices.shelf_scale_settings import ShelfScaleSettings
 from edge.errors import ConfigInvalid
 from edge.sensing.tags import PortalSettings, TagSettings
 from edge.uplink.settings import UplinkSettings
-from protocol.errors import InvalidIdentifier, InvalidTopic, SettingsInvalid
+from protocol.broker_settings import BrokerSettings, FilePath, broker_problems
+from protocol.errors import InvalidIdentifier, SettingsInvalid
 from protocol.ids import StoreId, parse_store_id
 from protocol.strict_toml import decode_settings, shown
-from protocol.topics import DEFAULT_ROOT, Topics
 
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 FILE_BYTES_MAX: Final = 4 * 1_048_576
 SILENCE_PER_KEEPALIVE_MIN: Final = 2
 
-Url = Annotated[
-    str,
-    Meta(
-        pattern=r"^mqtts?://[^/@?#\s]+/?$",
-        description="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
-    ),
-]
-FilePath = Annotated[str, Meta(min_length=1, description="a path")]
 T = TypeVar("T")
-
-
-class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the broker is. The files are PEM, and for `mqtts` only."""
-
-    url: Url
-    root: str = DEFAULT_ROOT
-    ca_file: FilePath | None = None
-    certificate_file: FilePath | None = None
-    key_file: FilePath | None = None
-
-    @property
-    def host(self) -> str:
-        """Host name or address."""
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def port(self) -> int:
-        """Port, or the usual one of the scheme. Raises `ValueError` above 65535."""
-        parts = urlsplit(self.url)
-        return PORTS[parts.scheme] if parts.port is None else parts.port
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
 
 
 class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,7 +77,8 @@ def load_settings(path: Path) -> EdgeSettings:
     settings = _with_absolute_paths(settings, path.parent.resolve())
     problems = chain(
         _store_problems(settings.store),
-        _broker_problems(settings.broker),
+        broker_problems(settings.broker),
+        _file_problems(settings.broker),
         _name_problems(settings),
         _portal_problems(settings),
         *(_reader_problems(index, reader, settings) for index, reader in enumerate(settings.llrp)),
@@ -169,24 +134,9 @@ def _store_problems(store: str) -> Iterator[str]:
         yield f"store = {shown(store)}: {error.detail}"
 
 
-def _broker_problems(broker: BrokerSettings) -> Iterator[str]:
-    try:
-        port_is_good = broker.port > 0
-    except ValueError:
-        port_is_good = False
-    if not port_is_good or not broker.host:
-        yield f"broker.url = {shown(broker.url)}: expected a host, and a port from 1 to 65535"
-    try:
-        Topics(broker.root)
-    except InvalidTopic as error:
-        yield f"broker.root = {shown(broker.root)}: {error.detail}"
-    if (broker.certificate_file is None) != (broker.key_file is None):
-        yield "broker.certificate_file and broker.key_file: give both or neither"
-    for name in ("ca_file", "certificate_file", "key_file"):
-        file: str | None = getattr(broker, name)
-        if file is not None and not broker.is_tls:
-            yield f"broker.{name} = {shown(file)}: allowed with an mqtts:// url only"
-        elif file is not None and not Path(file).is_file():
+def _file_problems(broker: BrokerSettings) -> Iterator[str]:
+    for name, file in broker.tls_files.items() if broker.is_tls else ():
+        if not Path(file).is_file():
             yield f"broker.{name} = {shown(file)}: there is no such file"
 
 

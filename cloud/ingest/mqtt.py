@@ -14,7 +14,7 @@ from typing import Final, cast
 from aiomqtt import Message, MqttError
 
 from cloud.broker import BackOff, new_client
-from cloud.config import BrokerSettings, IngestSettings
+from cloud.config import IngestSettings
 from cloud.ingest.admission import AnswerLimit, admit, refusal_answer
 from cloud.ingest.intake import Intake
 from cloud.ingest.offering import ShardInbox, offer_patiently
@@ -25,6 +25,7 @@ from cloud.shards.messages import (
     PayloadRefused,
     ShardInput,
 )
+from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 from protocol.updates import Ack
 

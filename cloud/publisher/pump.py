@@ -17,7 +17,7 @@ from aiomqtt import Client, MqttError, Will
 from paho.mqtt.packettypes import PacketTypes
 
 from cloud.broker import CALL_TIMEOUT_S, BackOff, new_client
-from cloud.config import BrokerSettings, PublisherSettings
+from cloud.config import PublisherSettings
 from cloud.journal.port import JournalReader
 from cloud.publisher.handover import Handover
 from cloud.publisher.marker import Marker, position_to_fill_from
@@ -26,6 +26,7 @@ from cloud.publisher.progress import Progress
 from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Refill
 from cloud.publisher.session import Session
+from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 
 log = logging.getLogger(__name__)

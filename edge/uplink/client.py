@@ -8,8 +8,8 @@ from aiomqtt import Client, ProtocolVersion, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.config import BrokerSettings
 from protocol import codec
+from protocol.broker_settings import BrokerSettings
 from protocol.documents import AGENT_SCHEMA
 from protocol.ids import StoreId
 from protocol.topics import JSON, MESSAGEPACK, SCHEMA_PROPERTY, Topics

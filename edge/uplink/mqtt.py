@@ -14,7 +14,6 @@ from typing import Final
 
 from aiomqtt import Client, Message, MqttError
 
-from edge.config import BrokerSettings
 from edge.errors import OutboxFailed
 from edge.mirror.sqlite import MirrorFailed, SqliteMirror
 from edge.outbox.port import Outbox
@@ -43,6 +42,7 @@ from edge.uplink.steps import (
     Welcomed,
 )
 from protocol import codec
+from protocol.broker_settings import BrokerSettings
 from protocol.documents import encode_document
 from protocol.envelope import Hello, MirrorRequest
 from protocol.errors import FrameRejected

@@ -11,7 +11,7 @@ import pytest
 from aiomqtt import Client, Message, ProtocolVersion
 
 from cloud.broker import BackOff
-from cloud.config import BrokerSettings, PublisherSettings
+from cloud.config import PublisherSettings
 from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.publisher.handover import Handover
@@ -20,6 +20,7 @@ from cloud.shards.messages import BatchReceived, Committed, HelloReceived, SetPo
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from cloud.sku_location.state import Policy
+from protocol.broker_settings import BrokerSettings
 from protocol.codec import decode_down, encode_up
 from protocol.envelope import FactBatch, Hello
 from protocol.facts import AnyFact, GoodsReceived, StockCounted, UnitsSold

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import BrokerSettings
 from edge.errors import OutboxFailed
 from edge.mirror.sqlite import SqliteMirror
 from edge.outbox.port import PendingFact
 from edge.uplink.agent import AgentState
 from edge.uplink.mqtt import Uplink
 from edge.uplink.settings import UplinkSettings
+from protocol.broker_settings import BrokerSettings
 from protocol.documents import DeviceStatus
 from protocol.envelope import FactBatch, Hello, MirrorRequest
 from protocol.facts import StockCounted

@@ -4,7 +4,7 @@ import pytest
 from aiomqtt import Message
 
 from cloud.broker import BACK_OFF_MAX_S, BackOff
-from cloud.config import BrokerSettings, IngestSettings
+from cloud.config import IngestSettings
 from cloud.ingest import offering
 from cloud.ingest.intake import Intake
 from cloud.ingest.mqtt import Ingest
@@ -17,6 +17,7 @@ from cloud.shards.messages import (
     Redrive,
     ShardInput,
 )
+from protocol.broker_settings import BrokerSettings
 from protocol.codec import encode_fact, encode_up
 from protocol.envelope import FactBatch, Hello
 from protocol.facts import FactsShed
