@@ -23,11 +23,11 @@ from typing import Final, NamedTuple
 import pykka
 from msgspec import Struct
 
+from edge.backoff import backoff_ms
 from edge.devices.actor import DeviceActor
 from edge.devices.driver import Driver, Health
 from edge.devices.status import DeviceLine, StatusBoard
 from edge.errors import DeviceFault, EdgeError
-from edge.uplink.backoff import backoff_ms
 
 STOP_TIMEOUT_S: Final = 5.0
 """All devices together are waited for so long; what has not ended by then is left behind."""

@@ -14,11 +14,11 @@ from typing import Final
 
 from aiomqtt import Client, Message, MqttError
 
+from edge.backoff import Jitter, backoff_ms
 from edge.errors import OutboxFailed
 from edge.mirror.sqlite import MirrorFailed, SqliteMirror
 from edge.outbox.port import Outbox
 from edge.uplink.agent import AGENT_VERSION, AgentState
-from edge.uplink.backoff import Jitter, backoff_ms
 from edge.uplink.client import INCOMING_MAX, agent_properties, frame_properties, new_client
 from edge.uplink.digests import own_facts
 from edge.uplink.session import Session

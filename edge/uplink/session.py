@@ -55,8 +55,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
+from edge.backoff import Jitter, backoff_ms
 from edge.outbox.port import OutboxStatus
-from edge.uplink.backoff import Jitter, backoff_ms
 from edge.uplink.handshake import Agreed, PartlyVerified, Renumber, Useless, judge
 from edge.uplink.settings import UplinkSettings
 from edge.uplink.steps import (

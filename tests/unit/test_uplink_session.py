@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from edge.backoff import backoff_ms
 from edge.outbox.port import OutboxStatus
-from edge.uplink.backoff import backoff_ms
 from edge.uplink.session import SILENT_AFTER_TIMEOUTS, Session, State
 from edge.uplink.settings import UplinkSettings
 from edge.uplink.steps import (
