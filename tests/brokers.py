@@ -15,30 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from simulators.demo.config_files import broker_config
+
 DEPLOY: Final = Path(__file__).parent.parent / "deploy"
 START_DEADLINE_S: Final = 15.0
 STOP_DEADLINE_S: Final = 5.0
 POLL_S: Final = 0.01
 HOST: Final = "127.0.0.1"
-
-EMBEDDED_CONFIG: Final = """
-id = 0
-[router]
-id = 0
-max_connections = 1000
-max_outgoing_packet_count = 60000
-max_segment_size = 10485760
-max_segment_count = 10
-[v5.1]
-name = "v5"
-listen = "{host}:{port}"
-next_connection_delay_ms = 1
-[v5.1.connections]
-connection_timeout_ms = 60000
-max_payload_size = 1048576
-max_inflight_count = 100
-dynamic_filters = true
-"""
 
 
 class Broker:
@@ -95,7 +78,7 @@ def embedded_broker(folder: Path) -> Broker:
     """Start the broker that the demo embeds (iotcore). It keeps everything in memory."""
     port = free_port()
     config = folder / "broker.toml"
-    config.write_text(EMBEDDED_CONFIG.format(host=HOST, port=port))
+    config.write_text(broker_config(HOST, port))
     command = [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "ERROR"]
     return Broker(command, port, folder / "broker.log")
 

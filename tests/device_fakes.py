@@ -5,24 +5,32 @@ from typing import Literal
 
 from edge.devices.driver import Driver, Health
 from edge.errors import OutboxFull
-from edge.outbox.port import OutboxStatus, PendingFact
-from protocol.codec import encode_fact
+from protocol.codec import decode_fact
 from protocol.facts import AnyFact
-from protocol.ids import Epoch, Seq
+from tests import memory_outbox
 
 POLLS_MAX = 200
 """A driver that has not done what a test waits for after so many polls never will."""
 
 
-class MemoryOutbox:
-    """The part of an outbox that devices use. The uplink's part is not there."""
+class MemoryOutbox(memory_outbox.MemoryOutbox):
+    """The outbox of the contract suite, which can be full, or lose the power, around an append."""
 
     def __init__(self) -> None:
-        self.facts: list[AnyFact] = []
+        super().__init__()
         self.appends = 0
-        self.stored: dict[str, bytes] = {}
         self.full = False
         self.crash: Literal["before", "after"] | None = None
+
+    @property
+    def facts(self) -> list[AnyFact]:
+        """What was appended, in order."""
+        return [decode_fact(data) for data in self._facts]
+
+    @property
+    def stored(self) -> dict[str, bytes]:
+        """All checkpoints."""
+        return self.checkpoints("")
 
     def append(
         self, facts: Sequence[AnyFact], checkpoints: Mapping[str, bytes | None] | None = None
@@ -31,37 +39,10 @@ class MemoryOutbox:
             raise OutboxFull("no room")
         if self.crash == "before":
             raise Crash
-        for fact in facts:
-            encode_fact(fact)
-        self.facts += facts
+        super().append(facts, checkpoints)
         self.appends += 1
-        for name, value in (checkpoints or {}).items():
-            if value is None:
-                self.stored.pop(name, None)
-            else:
-                self.stored[name] = value
         if self.crash == "after":
             raise Crash
-
-    def checkpoints(self, prefix: str) -> dict[str, bytes]:
-        return {name: value for name, value in self.stored.items() if name.startswith(prefix)}
-
-    def status(self) -> OutboxStatus:
-        return OutboxStatus(Epoch(1), Seq(1), Seq(len(self.facts) + 1), 0, 0, 0)
-
-    def read(self, after: Seq, facts_max: int, bytes_max: int) -> list[PendingFact]:
-        raise NotImplementedError
-
-    def trim(self, epoch: Epoch, through: Seq) -> None:
-        raise NotImplementedError
-
-    def start_epoch(self, keep_from: Seq) -> Epoch:
-        raise NotImplementedError
-
-    def on_append(self, notify: Callable[[], None]) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None: ...
 
 
 class Crash(BaseException):
