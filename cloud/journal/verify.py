@@ -31,7 +31,6 @@ RESIDENTS_MAX: Final = 50_000
 DIFFERENCES_NAMED_MAX: Final = 100
 SCRATCH_SHARD: Final = "verify"
 
-AnyRow = StateRow | WatermarkRow | ReorderRow | BusinessKeyRow
 R = TypeVar("R", StateRow, WatermarkRow, ReorderRow, BusinessKeyRow)
 T = TypeVar("T")
 

@@ -35,11 +35,6 @@ class Progress:
         return self._fill_from is not None
 
     @property
-    def is_filling(self) -> bool:
-        """Whether the journal is being read."""
-        return self._filling_from is not None
-
-    @property
     def confirmed_through(self) -> int:
         """Position up to which the broker has confirmed everything that it should retain."""
         limits = [self.backlog.confirmed_through(self._head), self._fill_from, self._filling_from]

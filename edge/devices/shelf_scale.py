@@ -168,12 +168,7 @@ class ShelfScaleDriver:
 
 def _runs(shelves: Sequence[ShelfSettings]) -> list[list[_Place]]:
     """Return the shelves in runs of indexes that follow each other, each one Modbus request."""
-    places = sorted(
-        _Place(
-            each.index, Shelf(each.shelf, parse_gtin(each.gtin), each.item_weight_g, each.tolerance)
-        )
-        for each in shelves
-    )
+    places = sorted(map(_place, shelves))
     runs = [[places[0]]]
     for before, place in pairwise(places):
         if place.number != before.number + 1 or len(runs[-1]) == SHELVES_PER_READ_MAX:

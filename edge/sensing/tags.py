@@ -159,10 +159,6 @@ class TagSensing:
         self._decide(outcome)
         return outcome.decisions()
 
-    def tick(self, now_ms: int) -> Decisions:
-        """Return what follows from the passage of time."""
-        return self.observe((), now_ms)
-
     def _start_over(self, now_ms: int) -> None:
         """Begin with what the register says alone; the clock may have been set back since.
 
