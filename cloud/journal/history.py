@@ -5,14 +5,22 @@ era, reduced to one GTIN. It streams, and holds one state.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from cloud.commands.stock import ApplyFact
 from cloud.journal.port import JournalReader
-from cloud.journal.rows import InputRow, decode_command, decode_state
+from cloud.journal.rows import (
+    EffectRow,
+    InputRow,
+    decode_command,
+    decode_message,
+    decode_state,
+)
 from cloud.shards.changes import StoreFact
-from cloud.sku_location.commands import ApplyFact, SetPolicy
-from cloud.sku_location.decide import Refused, cause_of, decide
+from cloud.sku_location.decide import cause_of, cause_of_command, decide
 from cloud.sku_location.evolve import evolve
+from cloud.sku_location.messages import AnyMessage
+from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import Cause, SkuLocation
 from protocol.codec import decode_fact, decode_up
 from protocol.envelope import FactBatch
@@ -57,17 +65,65 @@ def history(journal: JournalReader, store: str, gtin: str) -> Iterator[HistoryEn
         if opening is not None:
             state = decode_state(opening.data)
             yield HistoryEntry(ERA_OPENED, opening.position, None, state)
-        for row in journal.inputs(journal.era().opened_after, store):
-            for cause, message in _messages(row, gtin):
-                if _is_repeated(journal, row, cause.seq, message):
-                    continue
-                for entry in _versions(state, message, cause, row):
-                    state = entry.state
-                    yield entry
+        opened_after = journal.era().opened_after
+        for told in _told(journal, store, gtin, opened_after):
+            for entry in _versions(state, told):
+                state = entry.state
+                yield entry
 
 
-def _messages(row: InputRow, gtin: str) -> Iterator[tuple[Cause, StockFact | SetPolicy]]:
-    """Return what an input says to one GTIN, each with the cause that its events name."""
+class _Told(NamedTuple):
+    """What a SKU-location was told: by a fact, by a command, or instead of a fact."""
+
+    position: int
+    stamped_at_ms: int
+    cause: Cause
+    message: StockFact | AnyMessage
+
+
+def _told(journal: JournalReader, store: str, gtin: str, opened_after: int) -> Iterator[_Told]:
+    """Return what was told in the present era, in order."""
+    effects = _Effects(journal.effects(store, gtin, opened_after))
+    for row in journal.inputs(opened_after, store):
+        for effect in effects.through(row.position - 1):
+            yield _by_command(effect)
+        own = effects.through(row.position)
+        instead = {effect.seq: effect for effect in own if effect.seq}
+        for effect in own:
+            if not effect.seq:
+                yield _by_command(effect)
+        for cause, fact in _facts(row, gtin):
+            if not _is_repeated(journal, row, cause.seq, fact):
+                effect_row = instead.get(cause.seq)
+                message = fact if effect_row is None else decode_message(effect_row.message)
+                yield _Told(row.position, row.stamped_at_ms, cause, message)
+    for effect in effects.through(None):
+        yield _by_command(effect)
+
+
+class _Effects:
+    """A stream of effects, taken up to one position after the other."""
+
+    def __init__(self, rows: Iterator[EffectRow]) -> None:
+        self._rows: Final = rows
+        self._next = next(rows, None)
+
+    def through(self, position: int | None) -> list[EffectRow]:
+        """Return the next effects, up to a position or all."""
+        found: list[EffectRow] = []
+        while self._next is not None and (position is None or self._next.position <= position):
+            found.append(self._next)
+            self._next = next(self._rows, None)
+        return found
+
+
+def _by_command(effect: EffectRow) -> _Told:
+    cause = cause_of_command(effect.cause_kind, effect.stamped_at_ms)
+    message = decode_message(effect.message)
+    return _Told(effect.position, effect.stamped_at_ms, cause, message)
+
+
+def _facts(row: InputRow, gtin: str) -> Iterator[tuple[Cause, StockFact]]:
     if row.kind == "batch":
         batch = decode_up(row.payload)
         facts = batch.facts if isinstance(batch, FactBatch) else []
@@ -75,35 +131,29 @@ def _messages(row: InputRow, gtin: str) -> Iterator[tuple[Cause, StockFact | Set
             if isinstance(fact, StoreFact) or fact.gtin != gtin:
                 continue
             if seq >= row.first_seq:
-                yield cause_of(fact, row.epoch, seq, row.stamped_at_ms), fact
+                yield cause_of(fact, row.epoch, seq), fact
         return
     command = decode_command(row.payload)
     if isinstance(command, ApplyFact):
         fact = decode_fact(command.fact)
         if not isinstance(fact, StoreFact) and fact.gtin == gtin:
-            yield cause_of(fact, command.epoch, command.seq, row.stamped_at_ms), fact
-    elif command.gtin == gtin:
-        yield cause_of(command, 0, 0, row.stamped_at_ms), command
+            yield cause_of(fact, command.epoch, command.seq), fact
 
 
-def _is_repeated(
-    journal: JournalReader, row: InputRow, seq: int, message: StockFact | SetPolicy
-) -> bool:
+def _is_repeated(journal: JournalReader, row: InputRow, seq: int, fact: StockFact) -> bool:
     """Say whether a till line was claimed by another fact than this one."""
-    if not isinstance(message, TillLine):
+    if not isinstance(fact, TillLine):
         return False
-    claims = journal.business_keys_of(row.store, [message.transaction])
-    claim = claims.get((message.transaction, message.line))
+    claims = journal.business_keys_of(row.store, [fact.transaction])
+    claim = claims.get((fact.transaction, fact.line))
     return claim is None or (claim.position, claim.seq) != (row.position, seq)
 
 
-def _versions(
-    state: SkuLocation, message: StockFact | SetPolicy, cause: Cause, row: InputRow
-) -> Iterator[HistoryEntry]:
-    decision = decide(state, message, cause, row.stamped_at_ms)
+def _versions(state: SkuLocation, told: _Told) -> Iterator[HistoryEntry]:
+    decision = decide(state, told.message, told.cause, told.stamped_at_ms)
     if isinstance(decision, Refused):
         return
-    fact = None if isinstance(message, SetPolicy) else message
+    fact = told.message if isinstance(told.message, StockFact) else None
     for event in decision:
         state = evolve(state, event)
-        yield HistoryEntry(type(event).__name__, row.position, fact, state)
+        yield HistoryEntry(type(event).__name__, told.position, fact, state)

@@ -15,11 +15,14 @@ from cloud.journal.port import (
 )
 from cloud.journal.rows import (
     BusinessKeyRow,
+    CommandKeyRow,
+    EffectRow,
     EraRow,
     InputRow,
     JournalWrite,
     Quarantined,
     QuarantineEntry,
+    RecordRow,
     ReorderRow,
     Settlement,
     StateRow,
@@ -28,7 +31,7 @@ from cloud.journal.rows import (
     overflow_of,
 )
 
-K = TypeVar("K", tuple[str, str], tuple[str, int], tuple[str, str, int])
+K = TypeVar("K", tuple[str, str], tuple[str, int], tuple[str, str, int], tuple[str, str, str])
 V = TypeVar("V")
 
 
@@ -48,6 +51,10 @@ class MemoryJournal:
         self._reorders: dict[tuple[str, str, int], ReorderRow] = {}
         self._opening_states: dict[tuple[str, str], StateRow] = {}
         self._opening_watermarks: dict[tuple[str, int], WatermarkRow] = {}
+        self._records: dict[tuple[str, str, str], RecordRow] = {}
+        self._opening_records: dict[tuple[str, str, str], RecordRow] = {}
+        self._command_keys: dict[str, CommandKeyRow] = {}
+        self._effects: list[EffectRow] = []
         self._quarantine: dict[int, QuarantineEntry] = {}
         self._quarantined_ever = 0
 
@@ -61,6 +68,7 @@ class MemoryJournal:
             self._era = EraRow(self._era.number + 1, logic, self.position(), now_ms)
             self._opening_states = dict(self._states)
             self._opening_watermarks = dict(self._watermarks)
+            self._opening_records = dict(self._records)
         return self._owner_epoch
 
     def commit(self, owner_epoch: int, write: JournalWrite) -> None:
@@ -74,6 +82,9 @@ class MemoryJournal:
         self._stores.update((row.store, row) for row in write.stores)
         self._business_keys.update((row[:3], row) for row in write.business_keys)
         self._reorders.update((row[:3], row) for row in write.reorders)
+        self._records.update((row[:3], row) for row in write.records)
+        self._command_keys.update((row.key, row) for row in write.command_keys)
+        self._effects.extend(write.effects)
         for entry in write.quarantined:
             self._keep(entry)
         for settlement in write.settled:
@@ -190,6 +201,62 @@ class MemoryJournal:
         """Return the reorders that changed after a position, oldest change first."""
         changed = (row for row in self._reorders.values() if row.updated_position > after)
         return iter(sorted(changed, key=lambda row: row.updated_position))
+
+    def record(self, kind: str, store: str, record_id: str) -> RecordRow | None:
+        """Return a record."""
+        return self._records.get((kind, store, record_id))
+
+    def records(
+        self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
+    ) -> Iterator[RecordRow]:
+        """Return the records of a kind (of one store), by store and id, after such a pair."""
+        for row in self.all_records():
+            if row.kind == kind and store in (None, row.store) and (row.store, row.id) > after:
+                yield row
+
+    def records_open(self, kind: str, store: str | None = None) -> Iterator[RecordRow]:
+        """Return those that somebody still has to act on, by store and id."""
+        return (row for row in self.records(kind, store) if row.is_open)
+
+    def records_by_ref(self, kind: str, ref: str) -> list[RecordRow]:
+        """Return the records of a kind that refer to something, by store and id."""
+        return [row for row in self.records(kind) if ref in row.refs]
+
+    def records_due(self, kind: str, through_ms: int, records_max: int) -> list[RecordRow]:
+        """Return open records to which something must happen by then, the earliest first."""
+        due = [
+            (row.due_at_ms, row)
+            for row in self.records(kind)
+            if row.due_at_ms is not None and row.due_at_ms <= through_ms
+        ]
+        return [row for _, row in sorted(due, key=lambda pair: pair[0])][:records_max]
+
+    def records_changed(self, kind: str, after: int) -> Iterator[RecordRow]:
+        """Return the records of a kind that changed after a position, oldest change first."""
+        changed = (row for row in self.records(kind) if row.position > after)
+        return iter(sorted(changed, key=lambda row: row.position))
+
+    def all_records(self) -> Iterator[RecordRow]:
+        """Return all records, by kind, store and id."""
+        return iter([row for _, row in sorted(self._records.items())])
+
+    def opening_records(self) -> Iterator[RecordRow]:
+        """Return the records with which the present era opened, by kind, store and id."""
+        return iter([row for _, row in sorted(self._opening_records.items())])
+
+    def command_key(self, key: str) -> CommandKeyRow | None:
+        """Return the command that was accepted under a key."""
+        return self._command_keys.get(key)
+
+    def command_keys(self) -> Iterator[CommandKeyRow]:
+        """Return all keys, in order."""
+        return iter([row for _, row in sorted(self._command_keys.items())])
+
+    def effects(self, store: str, gtin: str, after: int) -> Iterator[EffectRow]:
+        """Return what commands told a SKU-location after a position, in order."""
+        for row in self._effects:
+            if (row.store, row.gtin) == (store, gtin) and row.position > after:
+                yield row
 
     def opening_states(self) -> Iterator[StateRow]:
         """Return the snapshot with which the present era opened, by store and GTIN."""

@@ -12,10 +12,13 @@ from typing import Final, Protocol
 
 from cloud.journal.rows import (
     BusinessKeyRow,
+    CommandKeyRow,
+    EffectRow,
     EraRow,
     InputRow,
     JournalWrite,
     QuarantineEntry,
+    RecordRow,
     ReorderRow,
     StateRow,
     StoreRow,
@@ -82,6 +85,41 @@ class JournalReader(Protocol):
 
     def reorders_changed(self, after: int) -> Iterator[ReorderRow]:
         """Return the reorders that changed after a position, oldest change first."""
+
+    def record(self, kind: str, store: str, record_id: str) -> RecordRow | None:
+        """Return a record."""
+
+    def records(
+        self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
+    ) -> Iterator[RecordRow]:
+        """Return the records of a kind (of one store), by store and id, after such a pair."""
+
+    def records_open(self, kind: str, store: str | None = None) -> Iterator[RecordRow]:
+        """Return those that somebody still has to act on, by store and id."""
+
+    def records_by_ref(self, kind: str, ref: str) -> list[RecordRow]:
+        """Return the records of a kind that refer to something, by store and id."""
+
+    def records_due(self, kind: str, through_ms: int, records_max: int) -> list[RecordRow]:
+        """Return open records to which something must happen by then, the earliest first."""
+
+    def records_changed(self, kind: str, after: int) -> Iterator[RecordRow]:
+        """Return the records of a kind that changed after a position, oldest change first."""
+
+    def all_records(self) -> Iterator[RecordRow]:
+        """Return all records, by kind, store and id."""
+
+    def command_key(self, key: str) -> CommandKeyRow | None:
+        """Return the command that was accepted under a key."""
+
+    def command_keys(self) -> Iterator[CommandKeyRow]:
+        """Return all keys, in order."""
+
+    def effects(self, store: str, gtin: str, after: int) -> Iterator[EffectRow]:
+        """Return what commands told a SKU-location after a position, in order."""
+
+    def opening_records(self) -> Iterator[RecordRow]:
+        """Return the records with which the present era opened, by kind, store and id."""
 
     def opening_states(self) -> Iterator[StateRow]:
         """Return the snapshot with which the present era opened, by store and GTIN."""

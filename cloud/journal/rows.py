@@ -9,7 +9,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from cloud.sku_location.commands import Command
+from cloud.commands import AnyCommand
+from cloud.sku_location.messages import AnyMessage
 from cloud.sku_location.state import Reorder, SkuLocation
 from protocol.facts import Measure
 
@@ -21,7 +22,8 @@ QUARANTINE_FULL: Final = "quarantine_full"
 _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(SkuLocation)
 _reorder_decoder: Final = msgspec.msgpack.Decoder(Reorder)
-_command_decoder: Final[msgspec.msgpack.Decoder[Command]] = msgspec.msgpack.Decoder(Command)
+_command_decoder: Final[msgspec.msgpack.Decoder[AnyCommand]] = msgspec.msgpack.Decoder(AnyCommand)
+_message_decoder: Final[msgspec.msgpack.Decoder[AnyMessage]] = msgspec.msgpack.Decoder(AnyMessage)
 
 
 class InputRow(NamedTuple):
@@ -89,6 +91,48 @@ class ReorderRow(NamedTuple):
     data: bytes
 
 
+class RecordRow(NamedTuple):
+    """The newest version of a record and the position of the input that made it.
+
+    `due_at_ms` is `None` when nothing happens to it by itself. `refs` are what it is found by.
+    """
+
+    kind: str
+    store: str
+    id: str
+    position: int
+    is_open: bool
+    due_at_ms: int | None
+    refs: tuple[str, ...]
+    data: bytes
+
+
+class CommandKeyRow(NamedTuple):
+    """A command that was accepted under a key: the digest of what was asked, and the answer."""
+
+    key: str
+    position: int
+    stamped_at_ms: int
+    digest: bytes
+    answer: bytes
+
+
+class EffectRow(NamedTuple):
+    """What a command told a SKU-location, or a fact that became something else than it says.
+
+    `ordinal` orders the effects of one position. `seq` is the fact's number, 0 for a command.
+    """
+
+    store: str
+    gtin: str
+    position: int
+    ordinal: int
+    stamped_at_ms: int
+    seq: int
+    cause_kind: str
+    message: bytes
+
+
 class EraRow(NamedTuple):
     """A stretch of the journal that one logic decided. It begins after `opened_after`."""
 
@@ -144,6 +188,9 @@ class JournalWrite:
     stores: list[StoreRow] = field(default_factory=list)
     business_keys: list[BusinessKeyRow] = field(default_factory=list)
     reorders: list[ReorderRow] = field(default_factory=list)
+    records: list[RecordRow] = field(default_factory=list)
+    command_keys: list[CommandKeyRow] = field(default_factory=list)
+    effects: list[EffectRow] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
     published_through: int | None = None
@@ -177,12 +224,22 @@ def decode_reorder(data: bytes) -> Reorder:
     return _reorder_decoder.decode(data)
 
 
-def encode_command(command: Command) -> bytes:
+def encode_message(message: AnyMessage) -> bytes:
+    """Return what a SKU-location was told, as its effect row carries it."""
+    return _encoder.encode(message)
+
+
+def decode_message(data: bytes) -> AnyMessage:
+    """Return what a SKU-location was told."""
+    return _message_decoder.decode(data)
+
+
+def encode_command(command: AnyCommand) -> bytes:
     """Return a command as the payload of its input row."""
     return _encoder.encode(command)
 
 
-def decode_command(payload: bytes) -> Command:
+def decode_command(payload: bytes) -> AnyCommand:
     """Return the command in an input row."""
     return _command_decoder.decode(payload)
 

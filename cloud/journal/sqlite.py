@@ -4,14 +4,16 @@ Runs on the shard's thread. The owner epoch is compared inside the transaction, 
 owner cannot commit (P3).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from cloud.errors import JournalIncompatible, OwnershipLost
-from cloud.journal.rows import JournalWrite
+from cloud.journal.rows import JournalWrite, RecordRow
 from cloud.journal.sqlite_file import open_for_writing, transaction
 from cloud.journal.sqlite_quarantine import settle, store_quarantined
 from cloud.journal.sqlite_reader import SqliteReader
+from cloud.journal.sqlite_records import record_cells
 
 _INSERT_INPUT: Final = "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_KEY: Final = "INSERT INTO business_keys VALUES (?, ?, ?, ?, ?, ?)"
@@ -31,6 +33,14 @@ _UPSERT_REORDER: Final = (
     "INSERT INTO reorders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
     " SET updated_position = excluded.updated_position, reorder = excluded.reorder"
 )
+_UPSERT_RECORD: Final = (
+    "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " position = excluded.position, is_open = excluded.is_open, due_at_ms = excluded.due_at_ms,"
+    " refs = excluded.refs, record = excluded.record"
+)
+_INSERT_REF: Final = "INSERT INTO record_refs VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_COMMAND_KEY: Final = "INSERT INTO command_keys VALUES (?, ?, ?, ?, ?)"
+_INSERT_EFFECT: Final = "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteJournal(SqliteReader):
@@ -61,8 +71,10 @@ class SqliteJournal(SqliteReader):
             """
             DELETE FROM opening_states;
             DELETE FROM opening_watermarks;
+            DELETE FROM opening_records;
             INSERT INTO opening_states SELECT * FROM states;
             INSERT INTO opening_watermarks SELECT * FROM watermarks;
+            INSERT INTO opening_records SELECT * FROM records;
             """
         )
 
@@ -83,8 +95,24 @@ class SqliteJournal(SqliteReader):
         connection.executemany(_UPSERT_STORE, write.stores)
         connection.executemany(_INSERT_KEY, write.business_keys)
         connection.executemany(_UPSERT_REORDER, write.reorders)
+        self._write_records(write.records)
+        connection.executemany(_INSERT_COMMAND_KEY, write.command_keys)
+        connection.executemany(_INSERT_EFFECT, write.effects)
         store_quarantined(connection, write.quarantined)
         settle(connection, write.settled)
         if write.published_through is not None:
             sql = "UPDATE journal SET published_through = ?"
             connection.execute(sql, (write.published_through,))
+
+    def _write_records(self, records: list[RecordRow]) -> None:
+        if not records:
+            return
+        self._connection.executemany(_UPSERT_RECORD, (record_cells(row) for row in records))
+        self._connection.executemany(_INSERT_REF, _refs_of(records))
+
+
+def _refs_of(records: list[RecordRow]) -> Iterator[tuple[str, str, str, str]]:
+    """Return what the records are found by. A reference is never taken away again."""
+    for row in records:
+        for ref in row.refs:
+            yield row.kind, ref, row.store, row.id

@@ -21,6 +21,7 @@ from cloud.journal.rows import (
     WatermarkRow,
 )
 from cloud.journal.sqlite_file import open_existing, storage_errors, transaction
+from cloud.journal.sqlite_records import SqliteRecords
 
 if TYPE_CHECKING:
     from cloud.journal.sqlite import SqliteJournal
@@ -40,7 +41,7 @@ _QUARANTINE: Final = (
 )
 
 
-class SqliteReader:
+class SqliteReader(SqliteRecords):
     """A `JournalReader` of a file, by a connection of its own. Read-only unless given one."""
 
     def __init__(self, path: Path, connection: apsw.Connection | None = None) -> None:

@@ -14,8 +14,10 @@ from cloud.errors import JournalIncompatible
 from cloud.journal.port import Journal, JournalReader
 from cloud.journal.rows import (
     BusinessKeyRow,
+    CommandKeyRow,
     InputRow,
     JournalWrite,
+    RecordRow,
     ReorderRow,
     StateRow,
     WatermarkRow,
@@ -31,7 +33,7 @@ RESIDENTS_MAX: Final = 50_000
 DIFFERENCES_NAMED_MAX: Final = 100
 SCRATCH_SHARD: Final = "verify"
 
-R = TypeVar("R", StateRow, WatermarkRow, ReorderRow, BusinessKeyRow)
+R = TypeVar("R", StateRow, WatermarkRow, ReorderRow, BusinessKeyRow, RecordRow, CommandKeyRow)
 T = TypeVar("T")
 
 
@@ -46,6 +48,8 @@ class VerifyReport:
     watermarks_compared: int = 0
     reorders_compared: int = 0
     till_lines_compared: int = 0
+    records_compared: int = 0
+    command_keys_compared: int = 0
     difference_count: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -84,6 +88,11 @@ def _copy_opening(
 ) -> None:
     for states in _chunks(journal.opening_states(), ROWS_PER_COMMIT):
         scratch.commit(owner_epoch, JournalWrite(states=states))
+    for records in _chunks(journal.opening_records(), ROWS_PER_COMMIT):
+        scratch.commit(owner_epoch, JournalWrite(records=records))
+    old_keys = (row for row in journal.command_keys() if row.position <= opened_after)
+    for command_keys in _chunks(old_keys, ROWS_PER_COMMIT):
+        scratch.commit(owner_epoch, JournalWrite(command_keys=command_keys))
     for watermarks in _chunks(journal.opening_watermarks(), ROWS_PER_COMMIT):
         scratch.commit(owner_epoch, JournalWrite(watermarks=watermarks))
     keys = (row for row in journal.business_keys() if row.position <= opened_after)
@@ -114,6 +123,8 @@ def _replay(
             states=changes.state_rows(),
             business_keys=changes.business_key_rows(),
             reorders=changes.reorder_rows(),
+            records=changes.record_rows(),
+            command_keys=list(changes.command_keys.values()),
         )
         scratch.commit(owner_epoch, write)
         residents.keep(changes.active)
@@ -141,18 +152,33 @@ def _compare(journal: JournalReader, scratch: Journal, report: VerifyReport) -> 
         report.states_compared += 1
         if state != replayed:
             report.note(_state_difference(state, replayed))
-    for mark, other in _side_by_side(journal.watermarks(), scratch.watermarks(), 2):
-        report.watermarks_compared += 1
-        if mark != other:
-            report.note(f"watermark: journal has {mark}, replay gives {other}")
-    for reorder, again in _side_by_side(journal.reorders(), scratch.reorders(), 3):
-        report.reorders_compared += 1
-        if reorder != again:
-            report.note(f"reorder: journal has {reorder}, replay gives {again}")
-    for line, claim in _side_by_side(journal.business_keys(), scratch.business_keys(), 3):
-        report.till_lines_compared += 1
-        if line != claim:
-            report.note(f"till line: journal has {line}, replay gives {claim}")
+    report.watermarks_compared = _compare_rows(
+        "watermark", journal.watermarks(), scratch.watermarks(), 2, report
+    )
+    report.reorders_compared = _compare_rows(
+        "reorder", journal.reorders(), scratch.reorders(), 3, report
+    )
+    report.till_lines_compared = _compare_rows(
+        "till line", journal.business_keys(), scratch.business_keys(), 3, report
+    )
+    report.records_compared = _compare_rows(
+        "record", journal.all_records(), scratch.all_records(), 3, report
+    )
+    report.command_keys_compared = _compare_rows(
+        "command key", journal.command_keys(), scratch.command_keys(), 1, report
+    )
+
+
+def _compare_rows(
+    name: str, left: Iterator[R], right: Iterator[R], key_length: int, report: VerifyReport
+) -> int:
+    """Note what differs; return how many rows there were."""
+    compared = 0
+    for row, replayed in _side_by_side(left, right, key_length):
+        compared += 1
+        if row != replayed:
+            report.note(f"{name}: journal has {row}, replay gives {replayed}")
+    return compared
 
 
 def _state_difference(state: StateRow | None, replayed: StateRow | None) -> str:

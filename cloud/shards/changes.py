@@ -6,15 +6,21 @@ inputs with the same positions and times it makes the same rows (P8). Pure.
 """
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
+
+from cloud.commands import AnyCommand
+from cloud.commands.stock import ApplyFact
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import (
     BusinessKeyRow,
+    CommandKeyRow,
+    EffectRow,
     InputRow,
     Quarantined,
+    RecordRow,
     ReorderRow,
     StateRow,
     decode_command,
@@ -22,11 +28,17 @@ from cloud.journal.rows import (
     encode_reorder,
     encode_state,
 )
-from cloud.shards.messages import ReorderChange
+from cloud.records import Record, decode_any_record, encode_record, record_row
+from cloud.records.notice import Notice
+from cloud.shards.desk import Desk, Stamp
+from cloud.shards.handlers import handle
+from cloud.shards.messages import Done, ReorderChange
+from cloud.shards.record_layer import RecordKey, RecordLayer
 from cloud.shards.residents import Residents, SkuKey
-from cloud.sku_location.commands import ApplyFact, Command, SetPolicy
-from cloud.sku_location.decide import Refused, cause_of, decide
+from cloud.shards.signals import may_signal
+from cloud.sku_location.decide import cause_of, decide
 from cloud.sku_location.evolve import evolve
+from cloud.sku_location.refusal import Refusal, Refused
 from cloud.sku_location.state import Cause, SkuLocation, ledger_closes
 from protocol.codec import decode_fact, decode_up, encode_fact
 from protocol.envelope import FactBatch
@@ -42,30 +54,6 @@ LINE_DIGEST_BYTES: Final = 8
 QUARANTINE_DIGEST_BYTES: Final = 16
 
 
-class ShardRefusal(StrEnum):
-    """Why a shard refuses a fact or a batch. Stored with what it refuses, so never renamed."""
-
-    INVALID_GTIN = "invalid_gtin"
-    TRANSACTION_CONFLICT = "transaction_conflict"
-    SEQ_REUSED = "seq_reused"
-
-
-class Stamp(NamedTuple):
-    """Where and when an input entered the journal, and whose it is; epoch 0 is a command."""
-
-    position: int
-    now_ms: int
-    store: str
-    epoch: int
-
-
-class Rejection(NamedTuple):
-    """Why a fact was not applied."""
-
-    reason: str
-    detail: str
-
-
 def positions_of(facts: int) -> int:
     """Return how many positions a batch of new facts takes; its row carries the last of them.
 
@@ -76,7 +64,7 @@ def positions_of(facts: int) -> int:
 
 
 class Changes:
-    """States, claimed till lines, reorders and refused facts of inputs that are not durable yet."""
+    """Everything that inputs change and that is not durable yet."""
 
     def __init__(self, journal: JournalReader, residents: Residents) -> None:
         self._journal: Final = journal
@@ -85,6 +73,10 @@ class Changes:
         self._invalid_gtins: Final[dict[str, str]] = {}
         self._claims: Final[dict[tuple[str, str, int], BusinessKeyRow]] = {}
         self._reorders: Final[dict[tuple[str, str, int], tuple[int, ReorderChange]]] = {}
+        self._record_positions: Final[dict[RecordKey, int]] = {}
+        self.records: Final = RecordLayer(journal)
+        self.command_keys: Final[dict[str, CommandKeyRow]] = {}
+        self.effects: Final[list[EffectRow]] = []
         self.states: Final[dict[SkuKey, SkuLocation]] = {}
         self.positions: Final[dict[SkuKey, int]] = {}
         self.quarantined: Final[list[Quarantined]] = []
@@ -114,21 +106,30 @@ class Changes:
                 continue
             seq = first_seq + index
             position = first_position + index // STATES_PER_UPDATE_MAX
-            rejection = self._apply_fact(stamp, position, seq, fact, claimed)
-            if rejection is not None:
-                self.quarantined.append(_quarantined_fact(stamp, seq, fact, rejection))
+            refused = self._apply_fact(stamp, position, seq, fact, claimed)
+            if refused is not None:
+                self.quarantined.append(_quarantined_fact(stamp, seq, fact, refused))
 
-    def apply_command(self, stamp: Stamp, command: Command) -> Rejection | None:
-        """Apply a command; return why it was refused, if it was."""
+    def apply_command(self, stamp: Stamp, command: AnyCommand) -> Done | Refused:
+        """Apply a command; return what it led to, or why it was refused and changed nothing."""
         if isinstance(command, ApplyFact):
-            return self._apply_quarantined(stamp, command)
-        self._activate(stamp.store, {command.gtin})
-        if command.gtin in self._invalid_gtins:
-            return Rejection(ShardRefusal.INVALID_GTIN, self._invalid_gtins[command.gtin])
-        cause = cause_of(command, 0, 0, stamp.now_ms)
-        return self._decide(stamp, stamp.position, command, cause)
+            return self._apply_quarantined(stamp, command) or Done(position=stamp.position)
+        desk = self._desk(stamp, type(command).__name__)
+        answer = handle(desk, command)
+        if isinstance(answer, Refused):
+            return answer
+        self._adopt(desk, stamp.position)
+        if command.key:
+            self.command_keys[command.key] = CommandKeyRow(
+                command.key, stamp.position, stamp.now_ms, command.digest, _encode_answer(answer)
+            )
+        return Done(position=stamp.position, record=answer, is_idle=not desk.has_changed)
 
-    def _apply_quarantined(self, stamp: Stamp, command: ApplyFact) -> Rejection | None:
+    def answered(self, key: str) -> CommandKeyRow | None:
+        """Return the command that was accepted under a key."""
+        return self.command_keys.get(key) or self._journal.command_key(key)
+
+    def _apply_quarantined(self, stamp: Stamp, command: ApplyFact) -> Refused | None:
         fact = decode_fact(command.fact)
         if isinstance(fact, StoreFact):
             return None
@@ -137,10 +138,13 @@ class Changes:
         stamp = stamp._replace(epoch=command.epoch)
         return self._apply_fact(stamp, stamp.position, command.seq, fact, claimed)
 
-    def state(self, store: str, gtin: str) -> SkuLocation | None:
-        """Return the present state of a SKU-location; `None` when there can be none."""
-        self._activate(store, {gtin})
-        return self._current((store, gtin))
+    def state(self, store: str, gtin: str) -> SkuLocation | Refused:
+        """Return the present state of a SKU-location, or why there can be none."""
+        self._activate(store, (gtin,))
+        state = self._current((store, gtin))
+        if state is None:
+            return Refused(Refusal.INVALID_GTIN, self._invalid_gtins[gtin])
+        return state
 
     def _current(self, key: SkuKey) -> SkuLocation | None:
         return self.states.get(key) or self._residents.get(key) or self._activated.get(key)
@@ -177,25 +181,24 @@ class Changes:
         seq: int,
         fact: StockFact,
         claimed: dict[tuple[str, int], BusinessKeyRow],
-    ) -> Rejection | None:
+    ) -> Refused | None:
         if fact.gtin in self._invalid_gtins:
-            return Rejection(ShardRefusal.INVALID_GTIN, self._invalid_gtins[fact.gtin])
+            return Refused(Refusal.INVALID_GTIN, self._invalid_gtins[fact.gtin])
         claim: BusinessKeyRow | None = None
         if isinstance(fact, TillLine):
             claim = _claim_of(stamp, seq, fact)
             earlier = self._claims.get(claim[:3]) or claimed.get((claim.transaction, claim.line))
             if earlier is not None:
                 return self._repeated(claim, earlier)
-        cause = cause_of(fact, stamp.epoch, seq, stamp.now_ms)
-        rejection = self._decide(stamp, position, fact, cause)
-        if rejection is not None:
-            return rejection
+        refused = self._tell(stamp, position, seq, fact)
+        if refused is not None:
+            return refused
         self.facts_applied += 1
         if claim is not None:
             self._claims[claim[:3]] = claim
         return None
 
-    def _repeated(self, claim: BusinessKeyRow, earlier: BusinessKeyRow) -> Rejection | None:
+    def _repeated(self, claim: BusinessKeyRow, earlier: BusinessKeyRow) -> Refused | None:
         if claim.digest == earlier.digest:
             self.facts_duplicate += 1
             return None
@@ -203,18 +206,19 @@ class Changes:
             f"line {claim.line} of transaction {claim.transaction!r} is known with other content,"
             f" from input {earlier.position}, fact {earlier.seq}"
         )
-        return Rejection(ShardRefusal.TRANSACTION_CONFLICT, detail)
+        return Refused(Refusal.TRANSACTION_CONFLICT, detail)
 
-    def _decide(
-        self, stamp: Stamp, position: int, message: StockFact | SetPolicy, cause: Cause
-    ) -> Rejection | None:
-        key = (stamp.store, message.gtin)
+    def _tell(self, stamp: Stamp, position: int, seq: int, fact: StockFact) -> Refused | None:
+        key = (stamp.store, fact.gtin)
         state = self._current(key)
         if state is None:
-            raise AssertionError(f"{message.gtin}@{stamp.store} was not activated")
-        decision = decide(state, message, cause, stamp.now_ms)
+            raise AssertionError(f"{fact.gtin}@{stamp.store} was not activated")
+        cause = cause_of(fact, stamp.epoch, seq)
+        if state.holds or may_signal(state):
+            return self._tell_at_desk(stamp, position, seq, fact, cause)
+        decision = decide(state, fact, cause, stamp.now_ms)
         if isinstance(decision, Refused):
-            return Rejection(*decision)
+            return decision
         if not decision:
             return None
         for event in decision:
@@ -226,6 +230,41 @@ class Changes:
         self.states[key] = state
         self.positions[key] = position
         return None
+
+    def _tell_at_desk(
+        self, stamp: Stamp, position: int, seq: int, fact: StockFact, cause: Cause
+    ) -> Refused | None:
+        """Tell a fact that others than its SKU-location may have to hear of."""
+        desk = self._desk(stamp, cause.kind, seq)
+        told = desk.tell_fact(fact, cause)
+        if isinstance(told, Refused):
+            return told
+        self._adopt(desk, position)
+        return None
+
+    def _desk(self, stamp: Stamp, kind: str, seq: int = 0) -> Desk:
+        return Desk(
+            stamp,
+            kind,
+            journal=self._journal,
+            records=self.records,
+            state_of=self.state,
+            seq=seq,
+        )
+
+    def _adopt(self, desk: Desk, position: int) -> None:
+        """Take over everything that an accepted input has changed at its desk."""
+        for state in desk.versions:
+            known = self._current((state.store, state.gtin))
+            if state.reorder is not None and (known is None or state.reorder != known.reorder):
+                self._note_reorder(position, state)
+        for key, state in desk.states.items():
+            self.states[key] = state
+            self.positions[key] = position
+        for record_key, record in desk.records.changed.items():
+            self.records.put(record)
+            self._record_positions[record_key] = position
+        self.effects.extend(desk.effects)
 
     def _note_reorder(self, position: int, state: SkuLocation) -> None:
         reorder, measure = state.reorder, state.measure
@@ -244,11 +283,29 @@ class Changes:
         """The newest revision of every reorder that changed."""
         return [change for _, change in self._reorders.values()]
 
+    @property
+    def notices(self) -> list[Notice]:
+        """What somebody outside should know, in order."""
+        return [record for record in self.records.changed.values() if isinstance(record, Notice)]
+
+    @property
+    def changed_records(self) -> list[Record]:
+        """The newest version of every record that changed, notices aside."""
+        changed = self.records.changed.values()
+        return [record for record in changed if not isinstance(record, Notice)]
+
     def state_rows(self) -> list[StateRow]:
         """Return the changed states as rows."""
         return [
             StateRow(key[0], key[1], self.positions[key], encode_state(state))
             for key, state in self.states.items()
+        ]
+
+    def record_rows(self) -> list[RecordRow]:
+        """Return the changed records as rows."""
+        return [
+            record_row(record, self._record_positions[key])
+            for key, record in self.records.changed.items()
         ]
 
     def business_key_rows(self) -> list[BusinessKeyRow]:
@@ -263,6 +320,17 @@ class Changes:
         ]
 
 
+def _encode_answer(record: Record | None) -> bytes:
+    answer = None if record is None else (record.KIND, encode_record(record))
+    return msgspec.msgpack.encode(answer)
+
+
+def decode_answer(answer: bytes) -> Record | None:
+    """Return the record that a command was answered with when it was accepted."""
+    decoded = msgspec.msgpack.decode(answer, type=tuple[str, bytes] | None)
+    return None if decoded is None else decode_any_record(*decoded)
+
+
 def _claim_of(stamp: Stamp, seq: int, line: TillLine) -> BusinessKeyRow:
     """Return the claim of a till line, with a digest of what the line says of goods.
 
@@ -275,7 +343,7 @@ def _claim_of(stamp: Stamp, seq: int, line: TillLine) -> BusinessKeyRow:
     return BusinessKeyRow(stamp.store, line.transaction, line.line, stamp.position, seq, digest)
 
 
-def _quarantined_fact(stamp: Stamp, seq: int, fact: AnyFact, rejection: Rejection) -> Quarantined:
+def _quarantined_fact(stamp: Stamp, seq: int, fact: AnyFact, refused: Refused) -> Quarantined:
     payload = encode_fact(fact)
     return Quarantined(
         digest=quarantine_digest(b"%d/%d/" % (stamp.epoch, seq) + payload),
@@ -283,8 +351,8 @@ def _quarantined_fact(stamp: Stamp, seq: int, fact: AnyFact, rejection: Rejectio
         store=stamp.store,
         epoch=stamp.epoch,
         seq=seq,
-        reason=str(rejection.reason),
-        detail=rejection.detail,
+        reason=str(refused.reason),
+        detail=refused.detail,
         payload=payload,
         received_at_ms=stamp.now_ms,
     )

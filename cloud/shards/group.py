@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple, assert_never
 
+from cloud.commands import AnyCommand
+from cloud.commands.stock import ApplyFact
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import (
     InputRow,
@@ -14,16 +16,17 @@ from cloud.journal.rows import (
 from cloud.shards.answers import Acks
 from cloud.shards.changes import (
     Changes,
-    Rejection,
-    ShardRefusal,
-    Stamp,
+    decode_answer,
     positions_of,
     quarantine_digest,
 )
-from cloud.shards.messages import BatchReceived, PayloadRefused, Redrive
+from cloud.shards.desk import Stamp
+from cloud.shards.messages import BatchReceived, Done, PayloadRefused, Redrive, Reply, Submitted
 from cloud.shards.residents import Residents
 from cloud.shards.sequence import Judgement, Sequence
-from cloud.sku_location.commands import ApplyFact, Command, SetPolicy
+from cloud.shards.stamping import Stamping
+from cloud.sku_location.commands import SetPolicy
+from cloud.sku_location.refusal import Refusal, Refused
 from protocol.codec import decode_fact
 from protocol.errors import FrameRejected
 
@@ -39,22 +42,28 @@ class StoreProgress(NamedTuple):
 class Group:
     """What the inputs of one group change; it lies over the journal until it is committed."""
 
-    def __init__(self, journal: JournalReader, residents: Residents, now_ms: int) -> None:
+    def __init__(
+        self, journal: JournalReader, residents: Residents, now_ms: int, stamping: Stamping
+    ) -> None:
         self._journal: Final = journal
         self._now_ms: Final = now_ms
+        self._stamping: Final = stamping
         self._sequence: Final = Sequence(journal)
         self._quarantined: Final[list[Quarantined]] = []
         self._settled: Final[dict[int, Settlement]] = {}
         self._newest_epochs: Final[dict[str, int]] = {}
         self.changes: Final = Changes(journal, residents)
         self.acks: Final = Acks()
+        self.replies: Final[list[Reply]] = []
         self.position = journal.position()
         self.facts_duplicate = 0
 
-    def take(self, item: BatchReceived | SetPolicy | PayloadRefused | Redrive) -> None:
+    def take(self, item: BatchReceived | Submitted | SetPolicy | PayloadRefused | Redrive) -> None:
         """Apply one input on top of those taken before."""
         if isinstance(item, BatchReceived):
             self._take_batch(item)
+        elif isinstance(item, Submitted):
+            self.replies.append(Reply(ticket=item.ticket, answer=self._submit(item.command)))
         elif isinstance(item, SetPolicy):
             self._take_policy(item)
         elif isinstance(item, PayloadRefused):
@@ -69,7 +78,7 @@ class Group:
         self.acks.note(received.batch, judgement)
         if judgement.verdict == "seq_reused":
             self._quarantine(
-                received.batch.store, ShardRefusal.SEQ_REUSED, judgement.detail, received.frame
+                received.batch.store, Refusal.SEQ_REUSED, judgement.detail, received.frame
             )
         elif judgement.verdict != "gap":
             self._apply_batch(received, judgement)
@@ -98,20 +107,28 @@ class Group:
         self.changes.apply_facts(stamp, row.first_seq, facts)
 
     def _take_policy(self, command: SetPolicy) -> None:
-        state = self.changes.state(command.store, command.gtin)
-        if state is not None and state.policy == command.policy:
-            return
-        rejection = self._apply_command(command)
-        if rejection is not None:
+        answer = self._apply_command(command)
+        if isinstance(answer, Refused):
             payload = encode_command(command)
-            self._quarantine(command.store, rejection.reason, rejection.detail, payload)
+            self._quarantine(command.store, answer.reason, answer.detail, payload)
 
-    def _apply_command(self, command: Command) -> Rejection | None:
+    def _submit(self, command: AnyCommand) -> Done | Refused:
+        """Accept a command once under its key; who repeats it gets the first answer."""
+        earlier = self.changes.answered(command.key) if command.key else None
+        if earlier is None:
+            return self._apply_command(self._stamping.stamped(command, self.changes, self._now_ms))
+        if earlier.digest != command.digest:
+            detail = "the same key came before with another request; use a new key"
+            return Refused(Refusal.KEY_REUSED, detail)
+        record = decode_answer(earlier.answer)
+        return Done(position=earlier.position, record=record, is_replayed=True)
+
+    def _apply_command(self, command: AnyCommand) -> Done | Refused:
         position = self.position + 1
         stamp = Stamp(position, self._now_ms, command.store, 0)
-        rejection = self.changes.apply_command(stamp, command)
-        if rejection is not None:
-            return rejection
+        answer = self.changes.apply_command(stamp, command)
+        if isinstance(answer, Refused) or (answer.is_idle and not command.key):
+            return answer
         self.position = position
         row = InputRow(
             position=position,
@@ -124,7 +141,7 @@ class Group:
             payload=encode_command(command),
         )
         self._sequence.accept(row)
-        return None
+        return answer
 
     def _take_refused(self, refused: PayloadRefused) -> None:
         self._quarantined.append(
@@ -188,8 +205,8 @@ class Group:
         command = ApplyFact(
             store=content.store, epoch=content.epoch, seq=content.seq, fact=content.payload
         )
-        rejection = self._apply_command(command)
-        return None if rejection is None else rejection.detail
+        answer = self._apply_command(command)
+        return answer.detail if isinstance(answer, Refused) else None
 
     def stores(self) -> list[StoreProgress]:
         """Return how far each store comes that this group touched."""
@@ -220,6 +237,9 @@ class Group:
             stores=[progress.row for progress in stores],
             business_keys=changes.business_key_rows(),
             reorders=changes.reorder_rows(),
+            records=changes.record_rows(),
+            command_keys=list(changes.command_keys.values()),
+            effects=changes.effects,
             quarantined=self._quarantined + changes.quarantined,
             settled=list(self._settled.values()),
             published_through=published_through,

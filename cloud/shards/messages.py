@@ -6,9 +6,13 @@ deterministic harness) appears in them.
 
 from dataclasses import dataclass, field
 
+from cloud.commands import AnyCommand
+from cloud.records import Record
+from cloud.records.notice import Notice
 from cloud.sku_location.commands import (
     SetPolicy as SetPolicy,  # noqa: PLC0414 -- it is a ShardInput, so it is exported here too.
 )
+from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import Reorder, SkuLocation
 from protocol.envelope import FactBatch, Hello, MirrorRequest
 from protocol.facts import Measure
@@ -70,8 +74,38 @@ class Redrive:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """Somebody asks for a command and waits for its answer under this ticket."""
+
+    ticket: int
+    command: AnyCommand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command was accepted, at this position; `record` is what it made or changed.
+
+    `is_replayed`: it had been accepted before, under the same key. `is_idle`: nothing changed.
+    """
+
+    position: int
+    record: Record | None = None
+    is_replayed: bool = False
+    is_idle: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to a submitted command, when it is durable."""
+
+    ticket: int
+    answer: Done | Refused
+
+
 ShardInput = (
     BatchReceived
+    | Submitted
     | HelloReceived
     | MirrorRequested
     | SetPolicy
@@ -117,6 +151,9 @@ class Committed:
     mirrors: list[StoreChange] = field(default_factory=list)
     """Answers to `MirrorRequested` and `HelloReceived`: for the store's mirror alone."""
     reorders: list[ReorderChange] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     facts_applied: int = 0
     facts_duplicate: int = 0
     facts_quarantined: int = 0

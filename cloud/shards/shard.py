@@ -22,6 +22,7 @@ from cloud.shards.messages import (
     StoreChange,
 )
 from cloud.shards.residents import Residents
+from cloud.shards.stamping import Buffers, NoBuffers, Stamping
 from cloud.sku_location.state import SkuLocation
 
 RESIDENTS_MAX: Final = 200_000
@@ -32,6 +33,8 @@ PUBLISHED_ALONE_EVERY_MS: Final = 1_000
 
 What a crash forgets of it is published twice, which readers recognise by version.
 """
+
+NO_BUFFERS: Final = NoBuffers()
 
 
 class Shard:
@@ -48,11 +51,13 @@ class Shard:
         owner_epoch: int,
         *,
         residents_max: int = RESIDENTS_MAX,
+        buffers: Buffers = NO_BUFFERS,
     ) -> None:
         self.shard_id: Final = shard_id
         self.owner_epoch: Final = owner_epoch
         self._journal: Final = journal
         self._residents: Final = Residents(residents_max)
+        self._stamping: Final = Stamping(buffers)
         self._published_through: int | None = None
         self._published_written_at_ms: int | None = None
 
@@ -66,7 +71,7 @@ class Shard:
 
         `now_ms` is stamped on all of them. Raises `JournalFailed` and `OwnershipLost`.
         """
-        group = Group(self._journal, self._residents, now_ms)
+        group = Group(self._journal, self._residents, now_ms, self._stamping)
         for item in inputs:
             if isinstance(item, Published):
                 self._published_through = max(item.position, self._published_through or 0)
@@ -105,6 +110,9 @@ class Shard:
             answers=[*group.acks.messages(journal)],
             changes=_told(group, stores),
             reorders=group.changes.reorders,
+            replies=group.replies,
+            records=group.changes.changed_records,
+            notices=group.changes.notices,
             facts_applied=group.changes.facts_applied,
             facts_duplicate=group.facts_duplicate + group.changes.facts_duplicate,
             facts_quarantined=len(group.changes.quarantined),

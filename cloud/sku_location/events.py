@@ -4,10 +4,15 @@ Each event makes one version and names the fact or command that caused it. Event
 journalled (decision 1), so they have no wire form.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 
-from cloud.sku_location.state import Cause, Policy
+from cloud.sku_location.state import Cause, Hold, Policy, ReorderStatus, UnavailableReason
 from protocol.facts import Measure
+
+Absorber = Literal["opening", "count"]
+"""What had already taken in a movement that came late: the first count, or a later one."""
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -25,53 +30,153 @@ class StockEvent(Event, frozen=True, kw_only=True, gc=False):
 
 
 class LedgerEvent(StockEvent, frozen=True, kw_only=True, gc=False):
-    """A quantity for one column of the ledger, in steps of the SKU-location's measure."""
+    """A quantity for one column of the ledger, in steps of the SKU-location's measure.
+
+    `happened_at_ms` is the time of what happened as far as its clock can be believed.
+    """
 
     quantity: int
+    happened_at_ms: int
 
 
-class Sold(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class ObservedEvent(LedgerEvent, frozen=True, kw_only=True, gc=False):
+    """Goods moved. When that was before a count that came first, the count has absorbed it.
+
+    Then `on_hand` stays, and the difference that the count had found is corrected by as much.
+    """
+
+    absorbed_by: Absorber | None = None
+
+
+class Sold(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """Goods left with a customer."""
 
 
-class SaleUndone(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class SaleUndone(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """Goods thought sold never left."""
 
 
-class Returned(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class Returned(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """A customer brought goods back."""
 
 
-class ReturnUndone(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class ReturnUndone(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """Goods thought returned never came back."""
 
 
-class Received(LedgerEvent, frozen=True, kw_only=True, gc=False):
-    """Goods were delivered."""
+class Received(ObservedEvent, frozen=True, kw_only=True, gc=False):
+    """Goods were delivered, `from_incoming` of them announced."""
+
+    from_incoming: int = 0
+    fills_reorder: bool = True
 
 
-class MovedAway(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class MovedAway(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """Goods left for another location."""
 
 
-class MovedHere(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class MovedHere(ObservedEvent, frozen=True, kw_only=True, gc=False):
     """Goods known here came back from transit."""
 
 
-class OpeningCounted(LedgerEvent, frozen=True, kw_only=True, gc=False):
-    """The first count ever. `quantity` is how far the book was off, either way."""
+class CountEvent(LedgerEvent, frozen=True, kw_only=True, gc=False):
+    """A count fixed `on_hand` as of `happened_at_ms`; `quantity` is how far the book was off."""
 
 
-class Found(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class OpeningCounted(CountEvent, frozen=True, kw_only=True, gc=False):
+    """The first count ever. Its `quantity` goes either way."""
+
+
+class Found(CountEvent, frozen=True, kw_only=True, gc=False):
     """A later count showed more than the book."""
 
 
-class Lost(LedgerEvent, frozen=True, kw_only=True, gc=False):
+class Lost(CountEvent, frozen=True, kw_only=True, gc=False):
     """A later count showed less than the book."""
 
 
 class CountConfirmed(StockEvent, frozen=True, kw_only=True, gc=False):
-    """A later count showed what the book said."""
+    """A later count showed what the book said for that moment."""
+
+    happened_at_ms: int
+
+
+class WrittenOff(LedgerEvent, frozen=True, kw_only=True, gc=False):
+    """Goods are gone for good: withheld ones (`reason`), or sellable ones that were stolen."""
+
+    reason: UnavailableReason | None
+
+
+class Withheld(StockEvent, frozen=True, kw_only=True, gc=False):
+    """Goods on hand cannot be sold, for a reason (`quantity` below 0: they can again)."""
+
+    reason: UnavailableReason
+    quantity: int
+
+
+class IncomingChanged(StockEvent, frozen=True, kw_only=True, gc=False):
+    """Goods were shipped to here, or will not come after all (`quantity` below 0)."""
+
+    quantity: int
+
+
+class HoldEvent(Event, frozen=True, kw_only=True, gc=False):
+    """Something happened to what a reservation holds."""
+
+    reservation_id: str
+
+
+class Held(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """Goods were reserved: `hold`, with `buffer` hidden from its channel at that moment."""
+
+    hold: Hold
+    buffer: int
+
+
+class HoldExtended(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold expires at another time (0: never)."""
+
+    expires_at_ms: int
+
+
+class PaymentAwaited(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold is being paid and stays until then."""
+
+    pay_by_ms: int
+
+
+class HoldConfirmed(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold expires no more."""
+
+
+class HoldPicked(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """Somebody has more of the goods in hand."""
+
+    quantity: int
+
+
+class HoldReduced(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold has less, or nothing and is gone."""
+
+    quantity: int
+
+
+class HoldReleased(HoldReduced, frozen=True, kw_only=True, gc=False):
+    """Somebody gave goods back that were held."""
+
+
+class HoldExpired(HoldReduced, frozen=True, kw_only=True, gc=False):
+    """Goods were held too long."""
+
+
+class HoldShorted(HoldReduced, frozen=True, kw_only=True, gc=False):
+    """Goods that were promised are not there any more."""
+
+
+class Fulfilled(LedgerEvent, frozen=True, kw_only=True, gc=False):
+    """Goods left that a reservation held."""
+
+    reservation_id: str
 
 
 class BackroomChanged(StockEvent, frozen=True, kw_only=True, gc=False):
@@ -89,6 +194,7 @@ class ReorderOpened(Event, frozen=True, kw_only=True, gc=False):
 
     number: int
     quantity: int
+    source: str = ""
 
 
 class ReorderFilled(Event, frozen=True, kw_only=True, gc=False):
@@ -103,12 +209,28 @@ class ReorderReceived(Event, frozen=True, kw_only=True, gc=False):
     quantity: int
 
 
+class ReorderMarked(Event, frozen=True, kw_only=True, gc=False):
+    """Somebody outside said where the reorder stands."""
+
+    status: ReorderStatus
+    reference: str
+    expected_at_ms: int
+    quantity: int
+
+
+class ReorderEscalated(Event, frozen=True, kw_only=True, gc=False):
+    """Nobody had acknowledged the reorder in time."""
+
+
+ReorderEvent = ReorderOpened | ReorderFilled | ReorderReceived | ReorderMarked | ReorderEscalated
+
 AnyEvent = (
     LedgerEvent
     | CountConfirmed
     | BackroomChanged
+    | Withheld
+    | IncomingChanged
+    | HoldEvent
     | PolicySet
-    | ReorderOpened
-    | ReorderFilled
-    | ReorderReceived
+    | ReorderEvent
 )

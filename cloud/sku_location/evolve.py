@@ -5,7 +5,7 @@ The ledger is a table: which column an event goes to, and with which signs the c
 them against each other (P5).
 """
 
-from typing import Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from msgspec.structs import replace
 
@@ -13,26 +13,33 @@ from cloud.sku_location.events import (
     AnyEvent,
     BackroomChanged,
     CountConfirmed,
+    CountEvent,
     Found,
+    Fulfilled,
+    HoldEvent,
+    IncomingChanged,
     LedgerEvent,
     Lost,
     MovedAway,
     MovedHere,
+    ObservedEvent,
     OpeningCounted,
     PolicySet,
     Received,
-    ReorderFilled,
-    ReorderOpened,
-    ReorderReceived,
+    ReorderEvent,
     Returned,
     ReturnUndone,
     SaleUndone,
     Sold,
+    Withheld,
+    WrittenOff,
 )
-from cloud.sku_location.state import Reorder, SkuLocation
+from cloud.sku_location.holds import holds_after
+from cloud.sku_location.movements import absorbed, remembered, remembered_after_count
+from cloud.sku_location.reorders import reorder_after
+from cloud.sku_location.state import SkuLocation
 
-ReorderEvent = ReorderOpened | ReorderFilled | ReorderReceived
-UncountedEvent = BackroomChanged | CountConfirmed
+UncountedEvent = BackroomChanged | CountConfirmed | Withheld | IncomingChanged
 
 
 class _Entry(NamedTuple):
@@ -52,75 +59,81 @@ _LEDGER: Final[dict[type[LedgerEvent], _Entry]] = {
     OpeningCounted: _Entry("opening", +1, +1),
     Found: _Entry("found", +1, +1),
     Lost: _Entry("lost", +1, -1),
+    WrittenOff: _Entry("lost", +1, -1),
+    Fulfilled: _Entry("sold", +1, -1),
 }
 
 
 def evolve(state: SkuLocation, event: AnyEvent) -> SkuLocation:
     """Return the state after `event`, one version later."""
     if isinstance(event, LedgerEvent):
-        return _ledger_entered(state, event)
-    if isinstance(event, ReorderEvent):
-        return replace(
-            state,
-            version=state.version + 1,
-            reorder=_reorder_after(state.reorder, event),
-            as_of_ms=event.at_ms,
-            cause=event.cause,
-        )
-    if isinstance(event, PolicySet):
-        return replace(
-            state,
-            version=state.version + 1,
-            policy=event.policy,
-            as_of_ms=event.at_ms,
-            cause=event.cause,
-        )
-    if isinstance(event, UncountedEvent):
-        return replace(
-            state,
-            version=state.version + 1,
-            measure=event.measure,
-            backroom=state.backroom + event.to_backroom,
-            as_of_ms=event.at_ms,
-            cause=event.cause,
-        )
-    assert_never(event)
+        changed = _ledger_entered(state, event)
+    elif isinstance(event, HoldEvent):
+        changed = _held(state, event)
+    elif isinstance(event, ReorderEvent):
+        changed = {"reorder": reorder_after(state.reorder, event)}
+    elif isinstance(event, PolicySet):
+        changed = {"policy": event.policy}
+    elif isinstance(event, UncountedEvent):
+        changed = _told(state, event)
+    else:
+        assert_never(event)
+    return replace(
+        state, version=state.version + 1, as_of_ms=event.at_ms, cause=event.cause, **changed
+    )
 
 
-def _ledger_entered(state: SkuLocation, event: LedgerEvent) -> SkuLocation:
+def _held(state: SkuLocation, event: HoldEvent) -> dict[str, Any]:
+    holds = holds_after(state.holds, event)
+    return {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+
+
+def _told(state: SkuLocation, event: UncountedEvent) -> dict[str, Any]:
+    changed: dict[str, Any] = {
+        "measure": event.measure,
+        "backroom": state.backroom + event.to_backroom,
+    }
+    if isinstance(event, Withheld):
+        changed[event.reason] = getattr(state, event.reason) + event.quantity
+    elif isinstance(event, IncomingChanged):
+        changed["incoming"] = state.incoming + event.quantity
+    elif isinstance(event, CountConfirmed):
+        changed |= remembered_after_count(state, event.happened_at_ms)
+    return changed
+
+
+def _ledger_entered(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
     column, column_sign, on_hand_sign = _LEDGER[type(event)]
     quantity = event.quantity
-    change = {column: getattr(state, column) + column_sign * quantity}
-    return replace(
-        state,
-        version=state.version + 1,
-        measure=event.measure,
-        on_hand=state.on_hand + on_hand_sign * quantity,
-        backroom=state.backroom + event.to_backroom,
-        counted=state.counted or type(event) is OpeningCounted,
-        as_of_ms=event.at_ms,
-        cause=event.cause,
-        **change,
-    )
+    changed: dict[str, Any] = {
+        "measure": event.measure,
+        "backroom": state.backroom + event.to_backroom,
+        column: getattr(state, column) + column_sign * quantity,
+    }
+    on_hand_change = on_hand_sign * quantity
+    if isinstance(event, ObservedEvent) and event.absorbed_by is not None:
+        changed |= absorbed(state, event.absorbed_by, on_hand_change)
+        return changed | _besides(state, event)
+    changed["on_hand"] = state.on_hand + on_hand_change
+    if isinstance(event, CountEvent):
+        changed |= remembered_after_count(state, event.happened_at_ms)
+    else:
+        changed |= remembered(state, event.happened_at_ms, on_hand_change)
+    return changed | _besides(state, event)
 
 
-def _reorder_after(reorder: Reorder | None, event: ReorderEvent) -> Reorder | None:
-    if isinstance(event, ReorderOpened):
-        return Reorder(
-            number=event.number,
-            revision=1,
-            status="open",
-            quantity=event.quantity,
-            received=0,
-            opened_at_ms=event.at_ms,
-            updated_at_ms=event.at_ms,
-        )
-    if reorder is None:
-        return None
-    return replace(
-        reorder,
-        revision=reorder.revision + 1,
-        status="received" if isinstance(event, ReorderReceived) else reorder.status,
-        received=reorder.received + event.quantity,
-        updated_at_ms=event.at_ms,
-    )
+def _besides(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
+    """Return what an event changes besides its column and `on_hand`."""
+    if isinstance(event, Received):
+        return {"incoming": state.incoming - event.from_incoming} if event.from_incoming else {}
+    if isinstance(event, WrittenOff):
+        if event.reason is None:
+            return {"stolen": state.stolen + event.quantity}
+        return {
+            "written_off": state.written_off + event.quantity,
+            event.reason: getattr(state, event.reason) - event.quantity,
+        }
+    if isinstance(event, Fulfilled):
+        holds = holds_after(state.holds, event)
+        return {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+    return {}

@@ -1,22 +1,28 @@
 """One SKU-location: which events follow from what, and that its ledger always closes (P5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.sku_location.commands import SetPolicy
-from cloud.sku_location.decide import Refusal, Refused, cause_of, decide
+from cloud.sku_location.decide import cause_of, cause_of_command, decide
 from cloud.sku_location.events import (
     AnyEvent,
+    CountEvent,
+    Fulfilled,
     LedgerEvent,
+    ObservedEvent,
     ReorderFilled,
     ReorderOpened,
     ReorderReceived,
+    WrittenOff,
 )
 from cloud.sku_location.evolve import evolve
-from cloud.sku_location.state import Policy, SkuLocation, ledger_closes, reorder_id
+from cloud.sku_location.refusal import Refusal, Refused
+from cloud.sku_location.state import Cause, Policy, SkuLocation, ledger_closes, reorder_id
 from protocol.facts import (
     GoodsReceived,
     ReturnVoided,
@@ -51,8 +57,14 @@ def policy(value: Policy | None = POLICY) -> SetPolicy:
     return SetPolicy(store=STORE, gtin=GTIN, policy=value)
 
 
+def cause(message: Message, now_ms: int = 100) -> Cause:
+    if isinstance(message, SetPolicy):
+        return cause_of_command("SetPolicy", now_ms)
+    return cause_of(message, 7, 1)
+
+
 def events_of(state: SkuLocation, message: Message, now_ms: int = 100) -> list[AnyEvent]:
-    decision = decide(state, message, cause_of(message, 7, 1, now_ms), now_ms)
+    decision = decide(state, message, cause(message, now_ms), now_ms)
     assert not isinstance(decision, Refused)
     return decision
 
@@ -66,7 +78,7 @@ def after(messages: Sequence[Message], state: SkuLocation = EMPTY) -> SkuLocatio
 
 
 def refusal_of(state: SkuLocation, message: Message) -> Refused:
-    decision = decide(state, message, cause_of(message, 7, 1, 100), 100)
+    decision = decide(state, message, cause(message), 100)
     assert isinstance(decision, Refused)
     return decision
 
@@ -146,14 +158,14 @@ def test_every_event_makes_one_version_and_carries_its_cause_and_time() -> None:
     for event in events:
         following = evolve(state, event)
         assert following.version == state.version + 1
-        assert event.cause == following.cause == cause_of(fact, 7, 1, 777)
+        assert event.cause == following.cause == cause(fact, 777)
         assert following.as_of_ms == 777
         state = following
 
 
 def test_a_command_happens_when_it_is_stamped_and_a_fact_when_it_was_observed() -> None:
-    assert cause_of(policy(), 0, 0, now_ms=55).occurred_at_ms == 55
-    assert cause_of(sold(1), 7, 1, now_ms=55).occurred_at_ms == 5
+    assert cause(policy(), now_ms=55).occurred_at_ms == 55
+    assert cause(sold(1), now_ms=55).occurred_at_ms == 5
 
 
 @pytest.mark.parametrize(
@@ -265,18 +277,34 @@ def test_a_reorder_is_named_by_store_gtin_and_number() -> None:
 
 
 def test_evolve_is_total() -> None:
-    filled = ReorderFilled(cause=cause_of(policy(), 0, 0, 1), at_ms=1, quantity=1)
+    filled = ReorderFilled(cause=cause(policy()), at_ms=1, quantity=1)
     assert evolve(EMPTY, filled).reorder is None
 
 
-def test_every_ledger_event_has_a_column() -> None:
-    for event in LedgerEvent.__subclasses__():
-        state = evolve(
-            EMPTY,
-            event(cause=cause_of(policy(), 0, 0, 1), at_ms=1, measure="units", quantity=3),
-        )
-        assert abs(state.on_hand) == 3
-        assert ledger_closes(state)
+def ledger_events() -> Iterator[LedgerEvent]:
+    fields: dict[str, Any] = {
+        "cause": cause(policy()),
+        "at_ms": 1,
+        "measure": "units",
+        "quantity": 3,
+        "happened_at_ms": 1,
+    }
+    for kind in ObservedEvent.__subclasses__():
+        for absorbed_by in (None, "opening", "count"):
+            yield kind(**fields, absorbed_by=absorbed_by)
+    for count in CountEvent.__subclasses__():
+        yield count(**fields)
+    yield WrittenOff(**fields, reason="damaged")
+    yield WrittenOff(**fields, reason=None)
+    yield Fulfilled(**fields, reservation_id="r")
+
+
+@pytest.mark.parametrize("event", list(ledger_events()), ids=str)
+def test_every_ledger_event_has_a_column(event: LedgerEvent) -> None:
+    state = evolve(EMPTY, event)
+    is_absorbed = isinstance(event, ObservedEvent) and event.absorbed_by is not None
+    assert abs(state.on_hand) == (0 if is_absorbed else 3)
+    assert ledger_closes(state)
 
 
 zones = st.sampled_from(["sales_floor", "backroom", "exit", "transit"])
