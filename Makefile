@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+EXAMPLES ?= 2000
 
-.PHONY: demo test check clean lock
+.PHONY: demo test properties check clean lock
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -13,6 +14,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
+
+# The state machines, long: make properties EXAMPLES=20000.
+properties: $(INSTALLED)
+	STOCKTRUTH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/properties $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from protocol.facts import GtinText, Measure
 STOCK_SCHEMA: Final = "stock/1"
 REORDER_SCHEMA: Final = "reorder/1"
 AGENT_SCHEMA: Final = "agent/1"
+NOTICE_SCHEMA: Final = "notice/1"
 
 Timestamp = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 ReorderStatus = Literal["open", "acknowledged", "despatched", "received", "cancelled"]
@@ -33,6 +34,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     """Where on_hand comes from (P5).
 
     `opening + received + returned + found - sold - moved - lost = on_hand`, at every version.
+    `written_off` and `stolen` are parts of `lost`.
     """
 
     opening: int
@@ -42,6 +44,16 @@ class Ledger(Struct, frozen=True, kw_only=True):
     sold: int
     moved: int
     lost: int
+    written_off: int = 0
+    stolen: int = 0
+
+
+class Unavailable(Struct, frozen=True, kw_only=True):
+    """What is on hand and not sellable, by reason."""
+
+    damaged: int = 0
+    quality_control: int = 0
+    in_return: int = 0
 
 
 class StockDocument(Struct, frozen=True, kw_only=True):
@@ -63,6 +75,8 @@ class StockDocument(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     as_of: Timestamp
     cause: Cause
+    sales_floor: int = 0
+    unavailable_by: Unavailable = Unavailable()
 
 
 class ReorderDocument(Struct, frozen=True, kw_only=True):
@@ -79,6 +93,30 @@ class ReorderDocument(Struct, frozen=True, kw_only=True):
     received: Annotated[int, Meta(ge=0)]
     opened_at: Timestamp
     updated_at: Timestamp
+    source: str = ""
+    reference: str = ""
+    expected_at: Timestamp | None = None
+    escalations: int = 0
+
+
+class NoticeDocument(Struct, frozen=True, kw_only=True):
+    """Something that somebody should know or act on, told once; `subject` is what it is about.
+
+    `notice_id` never repeats. Notices that were missed are read through the HTTP API.
+    """
+
+    schema: Literal["notice/1"] = NOTICE_SCHEMA
+    notice_id: str
+    kind: str
+    store: str
+    subject: str
+    gtin: str
+    quantity: int
+    measure: Measure | None
+    order_id: str
+    channel: str
+    detail: str
+    at: Timestamp
 
 
 class DeviceStatus(Struct, frozen=True, kw_only=True):

@@ -63,6 +63,10 @@ class Topics:
         """Cloud to WMS: one reorder, retained while open."""
         return f"{self.root}/{store}/reorders/{reorder_id}"
 
+    def notices(self, store: StoreId) -> str:
+        """Cloud to WMS and channels: JSON arrays of notices, not retained."""
+        return f"{self.root}/{store}/notices"
+
     def all_facts(self) -> str:
         """Subscription of the ingest."""
         return f"{self.root}/+/up/facts"

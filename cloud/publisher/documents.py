@@ -1,12 +1,15 @@
 """SKU-locations and reorders as the JSON documents that third parties read. Pure."""
 
+from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
 from cloud.sku_location.state import Reorder, SkuLocation, reorder_id
 from protocol.documents import (
     Cause,
     Ledger,
+    NoticeDocument,
     ReorderDocument,
     StockDocument,
+    Unavailable,
     timestamp,
 )
 
@@ -37,6 +40,12 @@ def stock_document(state: SkuLocation) -> StockDocument:
             seq=cause.seq,
             occurred_at=timestamp(cause.occurred_at_ms),
         ),
+        sales_floor=state.sales_floor,
+        unavailable_by=Unavailable(
+            damaged=state.damaged,
+            quality_control=state.quality_control,
+            in_return=state.in_return,
+        ),
     )
 
 
@@ -54,6 +63,8 @@ def _ledger(state: SkuLocation) -> Ledger:
         sold=state.sold,
         moved=state.moved,
         lost=state.lost,
+        written_off=state.written_off,
+        stolen=state.stolen,
     )
 
 
@@ -71,6 +82,27 @@ def reorder_document(change: ReorderChange) -> ReorderDocument:
         received=reorder.received,
         opened_at=timestamp(reorder.opened_at_ms),
         updated_at=timestamp(reorder.updated_at_ms),
+        source=reorder.source,
+        reference=reorder.reference,
+        expected_at=timestamp(reorder.expected_at_ms) if reorder.expected_at_ms else None,
+        escalations=reorder.escalations,
+    )
+
+
+def notice_document(notice: Notice) -> NoticeDocument:
+    """Return the document of a notice."""
+    return NoticeDocument(
+        notice_id=notice.id,
+        kind=notice.kind,
+        store=notice.store,
+        subject=notice.subject,
+        gtin=notice.gtin,
+        quantity=notice.quantity,
+        measure=notice.measure,
+        order_id=notice.order_id,
+        channel=notice.channel,
+        detail=notice.detail,
+        at=timestamp(notice.created_at_ms),
     )
 
 

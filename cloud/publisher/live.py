@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from cloud.publisher.outgoing import Outgoing
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer, mirror_update, signal
-from cloud.publisher.wms import retained_reorder, retained_stock, stock_arrays
+from cloud.publisher.wms import (
+    notice_arrays,
+    retained_reorder,
+    retained_stock,
+    stock_arrays,
+)
 from cloud.shards.messages import Committed
 from protocol.topics import Topics
 from protocol.updates import Ack, Welcome
@@ -53,6 +58,7 @@ def to_third_parties(
         entries = [retained_stock(state, after, topics) for state in change.states]
         arrays.extend(stock_arrays(change.store, documents_of(entries), topics))
         retained.extend(entries)
+    arrays.extend(notice_arrays(committed.notices, topics))
     retained.extend(retained_reorder(change, after, topics) for change in committed.reorders)
     return arrays, retained
 

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from protocol.codec import SCHEMA_VERSION
-from protocol.documents import REORDER_SCHEMA, STOCK_SCHEMA
+from protocol.documents import NOTICE_SCHEMA, REORDER_SCHEMA, STOCK_SCHEMA
 from protocol.topics import JSON, MESSAGEPACK
 
 
@@ -37,4 +37,5 @@ STOCK_ARRAY: Final = Form(JSON, STOCK_SCHEMA, expiry_s=86_400)
 STOCK: Final = Form(JSON, STOCK_SCHEMA)
 REORDER: Final = Form(JSON, REORDER_SCHEMA)
 REORDER_CLOSED: Final = Form(JSON, REORDER_SCHEMA, expiry_s=86_400)
+NOTICES: Final = Form(JSON, NOTICE_SCHEMA, expiry_s=86_400)
 CLOUD: Final = Form(JSON, "cloud/1")

@@ -31,6 +31,7 @@ _PUBLISHED: Final[dict[str, tuple[Any, str]]] = {
         documents.ReorderDocument,
         "One reorder, on {root}/{store}/reorders/{reorder_id}",
     ),
+    "notice-array-1": (list[documents.NoticeDocument], "Notices on {root}/{store}/notices"),
     "agent-1": (documents.AgentDocument, "A store's agent, retained on {root}/{store}/agent"),
     "cloud-1": (documents.CloudDocument, "The cloud, retained on {root}/cloud/agent"),
     "up-1": (envelope.UpFrame, "MessagePack frames on {root}/{store}/up/facts"),

@@ -6,9 +6,23 @@ A state is encoded once; the array and the retained message share its bytes.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from cloud.publisher.documents import is_open, reorder_document, stock_document
-from cloud.publisher.outgoing import REORDER, REORDER_CLOSED, STOCK, STOCK_ARRAY, Outgoing
+from cloud.publisher.documents import (
+    is_open,
+    notice_document,
+    reorder_document,
+    stock_document,
+)
+from cloud.publisher.outgoing import (
+    NOTICES,
+    REORDER,
+    REORDER_CLOSED,
+    STOCK,
+    STOCK_ARRAY,
+    Form,
+    Outgoing,
+)
 from cloud.publisher.retained import Retained
+from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
 from cloud.sku_location.state import SkuLocation
 from protocol.documents import encode_document
@@ -28,17 +42,30 @@ def retained_stock(state: SkuLocation, after: int, topics: Topics) -> Retained:
 
 def stock_arrays(store: str, documents: Iterable[bytes], topics: Topics) -> Iterator[Outgoing]:
     """Return encoded stock documents of one store as JSON arrays of bounded size."""
-    topic = topics.stock(StoreId(store))
+    return json_arrays(topics.stock(StoreId(store)), documents, STOCK_ARRAY)
+
+
+def json_arrays(topic: str, documents: Iterable[bytes], form: Form) -> Iterator[Outgoing]:
+    """Return encoded documents as JSON arrays of bounded size."""
     array: list[bytes] = []
     size_bytes = 0
     for document in documents:
         if array and size_bytes + len(document) > ARRAY_BYTES_MAX:
-            yield Outgoing(topic, _json_array(array), STOCK_ARRAY)
+            yield Outgoing(topic, _json_array(array), form)
             array, size_bytes = [], 0
         array.append(document)
         size_bytes += len(document) + 1
     if array:
-        yield Outgoing(topic, _json_array(array), STOCK_ARRAY)
+        yield Outgoing(topic, _json_array(array), form)
+
+
+def notice_arrays(notices: Iterable[Notice], topics: Topics) -> Iterator[Outgoing]:
+    """Return notices as one JSON array a store, oldest first; a commit has few of them."""
+    by_store: dict[str, list[bytes]] = {}
+    for notice in notices:
+        by_store.setdefault(notice.store, []).append(encode_document(notice_document(notice)))
+    for store, documents in by_store.items():
+        yield from json_arrays(topics.notices(StoreId(store)), documents, NOTICES)
 
 
 def _json_array(documents: list[bytes]) -> bytes:

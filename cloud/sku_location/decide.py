@@ -5,7 +5,7 @@ and rebuilds states by deciding again (decision 1). A change here, in `evolve` o
 applies an input that could change any state must raise `LOGIC_ERA`.
 """
 
-from typing import Final
+from typing import Final, assert_never
 
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.events import AnyEvent, PolicySet
@@ -23,14 +23,16 @@ from cloud.sku_location.messages import (
 from cloud.sku_location.refusal import Refused
 from cloud.sku_location.reorders import (
     decide_escalation,
+    adjustment,
+    answer_to,
     decide_mark,
-    filling,
+    is_cancellation,
     may_concern_reorders,
     opening,
 )
 from cloud.sku_location.state import Cause, SkuLocation
 from cloud.sku_location.stock import StockMessage, decide_stock
-from protocol.facts import StockFact
+from protocol.facts import Fact, StockFact
 
 LOGIC_ERA: Final = 2
 """Names this logic in the journal. Another number opens a new era with a snapshot of all states."""
@@ -65,6 +67,9 @@ def decide(
 def _effects_of(
     state: SkuLocation, message: StockFact | AnyMessage, cause: Cause, now_ms: int
 ) -> list[AnyEvent] | Refused:
+    # Facts come first: there are a thousand of them to every command.
+    if isinstance(message, Fact):
+        return decide_fact(state, message, cause, now_ms)
     if isinstance(message, HoldStock):
         return decide_hold(state, message, cause, now_ms)
     if isinstance(message, HoldMessage):
@@ -81,7 +86,7 @@ def _effects_of(
         return decide_escalation(state, message, cause, now_ms)
     if isinstance(message, ReviewReorder):
         return []
-    return decide_fact(state, message, cause, now_ms)
+    assert_never(message)
 
 
 def _with_consequences(
@@ -109,11 +114,16 @@ def _reorder_events(
 ) -> list[AnyEvent]:
     more: list[AnyEvent] = []
     for event in events:
-        filled = filling(state, event, now_ms)
-        if filled is not None:
-            more.append(filled)
-            state = evolve(state, filled)
-    opened = opening(state, cause, now_ms)
-    if opened is not None:
-        more.append(opened)
+        answer = answer_to(state, event, now_ms)
+        if answer is not None:
+            more.append(answer)
+            state = evolve(state, answer)
+    adjusted = adjustment(state, cause, now_ms)
+    if adjusted is not None:
+        return [*more, adjusted]
+    # What was cancelled from outside is not ordered again in the same breath.
+    if not any(map(is_cancellation, events)):
+        opened = opening(state, cause, now_ms)
+        if opened is not None:
+            more.append(opened)
     return more

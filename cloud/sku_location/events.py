@@ -115,9 +115,13 @@ class Withheld(StockEvent, frozen=True, kw_only=True, gc=False):
 
 
 class IncomingChanged(StockEvent, frozen=True, kw_only=True, gc=False):
-    """Goods were shipped to here, or will not come after all (`quantity` below 0)."""
+    """Goods were shipped to here, or will not come after all (`quantity` below 0).
+
+    `reorder_number` names the reorder that they answer (0: none).
+    """
 
     quantity: int
+    reorder_number: int = 0
 
 
 class HoldEvent(Event, frozen=True, kw_only=True, gc=False):
@@ -197,16 +201,35 @@ class ReorderOpened(Event, frozen=True, kw_only=True, gc=False):
     source: str = ""
 
 
-class ReorderFilled(Event, frozen=True, kw_only=True, gc=False):
-    """A part of what was ordered arrived."""
+class ReorderRevised(Event, frozen=True, kw_only=True, gc=False):
+    """Before anybody had answered, something else turned out to be missing."""
 
     quantity: int
+    source: str = ""
+
+
+class ReorderWithdrawn(Event, frozen=True, kw_only=True, gc=False):
+    """Before anybody had answered, it turned out that nothing is missing; it is cancelled."""
+
+
+class ReorderAnnounced(Event, frozen=True, kw_only=True, gc=False):
+    """A part of what was ordered was despatched, or will not come after all (`quantity` < 0)."""
+
+    quantity: int
+
+
+class ReorderFilled(Event, frozen=True, kw_only=True, gc=False):
+    """A part of what was ordered arrived, `from_announced` of it announced."""
+
+    quantity: int
+    from_announced: int = 0
 
 
 class ReorderReceived(Event, frozen=True, kw_only=True, gc=False):
     """The last of what was ordered arrived; the reorder is closed."""
 
     quantity: int
+    from_announced: int = 0
 
 
 class ReorderMarked(Event, frozen=True, kw_only=True, gc=False):
@@ -222,7 +245,16 @@ class ReorderEscalated(Event, frozen=True, kw_only=True, gc=False):
     """Nobody had acknowledged the reorder in time."""
 
 
-ReorderEvent = ReorderOpened | ReorderFilled | ReorderReceived | ReorderMarked | ReorderEscalated
+ReorderEvent = (
+    ReorderOpened
+    | ReorderRevised
+    | ReorderWithdrawn
+    | ReorderAnnounced
+    | ReorderFilled
+    | ReorderReceived
+    | ReorderMarked
+    | ReorderEscalated
+)
 
 AnyEvent = (
     LedgerEvent

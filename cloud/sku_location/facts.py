@@ -45,7 +45,7 @@ from protocol.facts import (
 
 TAG_MEASURE: Final[Measure] = "units"
 
-EvidenceOnly = TagsAppeared | TagsLeft | ShelfCounted
+EvidenceOnly = (TagsAppeared, TagsLeft, ShelfCounted)
 """Facts that say something about where goods are, and nothing about how many."""
 
 
@@ -63,7 +63,7 @@ def decide_fact(
     """Return what follows from a fact; its time decides whether a count has it already."""
     if isinstance(fact, EvidenceOnly):
         return []
-    measure = TAG_MEASURE if isinstance(fact, TagsMoved) else fact.measure
+    measure = fact.measure if not isinstance(fact, TagsMoved) else TAG_MEASURE
     conflict = measure_conflict(state, measure)
     if conflict is not None:
         return conflict

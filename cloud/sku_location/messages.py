@@ -100,16 +100,18 @@ class WriteOff(SkuMessage, frozen=True, kw_only=True, tag=11, gc=False):
 
 
 class Announce(SkuMessage, frozen=True, kw_only=True, tag=12, gc=False):
-    """Goods were shipped to here."""
+    """Goods were shipped to here, for the reorder of that number (0: for none)."""
 
     quantity: int
     measure: Measure
+    reorder_number: int = 0
 
 
 class Unannounce(SkuMessage, frozen=True, kw_only=True, tag=13, gc=False):
-    """Goods that were shipped to here will not come."""
+    """Goods that were shipped to here will not come. `reorder_number` as in `Announce`."""
 
     quantity: int
+    reorder_number: int = 0
 
 
 class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):

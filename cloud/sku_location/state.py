@@ -45,8 +45,9 @@ class Policy(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
 class Reorder(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """The latest reorder of a SKU-location. `number` counts from 1 and never repeats.
 
-    `escalations` counts how often nobody had acknowledged it in time. `reference` is the name by
-    which the supplier knows it, and `expected_at_ms` when the goods are due (0: unknown).
+    `escalations` counts how often nobody had acknowledged it in time, the last time at
+    `escalated_at_ms`. `reference` is the name by which the supplier knows it, and `expected_at_ms`
+    when the goods are due (0: unknown). `announced` is how much of it is `incoming` now.
     """
 
     number: int
@@ -60,6 +61,8 @@ class Reorder(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     reference: str = ""
     expected_at_ms: int = 0
     escalations: int = 0
+    escalated_at_ms: int = 0
+    announced: int = 0
 
 
 class Hold(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -158,10 +161,8 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
         """What an open reorder still has to bring and nobody has announced yet."""
         if self.reorder is None or self.reorder.status in ("received", "cancelled"):
             return 0
-        outstanding = max(0, self.reorder.quantity - self.reorder.received)
-        if self.reorder.status == "despatched":
-            return max(0, outstanding - self.incoming)
-        return outstanding
+        reorder = self.reorder
+        return max(0, reorder.quantity - reorder.received - reorder.announced)
 
     @property
     def position(self) -> int:

@@ -110,7 +110,7 @@ def _announce(
     state: SkuLocation, message: Announce, measure: Measure, cause: Cause, now_ms: int
 ) -> list[AnyEvent]:
     del state
-    return [IncomingChanged(cause=cause, at_ms=now_ms, measure=measure, quantity=message.quantity)]
+    return [_incoming_changed(message, message.quantity, measure, cause, now_ms)]
 
 
 def _unannounce(
@@ -119,7 +119,19 @@ def _unannounce(
     quantity = min(message.quantity, state.incoming)
     if not quantity:
         return []
-    return [IncomingChanged(cause=cause, at_ms=now_ms, measure=measure, quantity=-quantity)]
+    return [_incoming_changed(message, -quantity, measure, cause, now_ms)]
+
+
+def _incoming_changed(
+    message: Announce | Unannounce, quantity: int, measure: Measure, cause: Cause, now_ms: int
+) -> IncomingChanged:
+    return IncomingChanged(
+        cause=cause,
+        at_ms=now_ms,
+        measure=measure,
+        quantity=quantity,
+        reorder_number=message.reorder_number,
+    )
 
 
 def _take_in(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cloud.commands.reservations import Reserve, ReserveLine, Ship
 from cloud.errors import JournalIncompatible, OwnershipLost
 from cloud.journal.history import ERA_OPENED, history
 from cloud.journal.port import (
@@ -16,17 +17,21 @@ from cloud.journal.port import (
 from cloud.journal.rows import (
     QUARANTINE_FULL,
     BusinessKeyRow,
+    CommandKeyRow,
+    EffectRow,
     InputRow,
     JournalWrite,
     Quarantined,
+    RecordRow,
     ReorderRow,
     Settlement,
     StateRow,
     StoreRow,
     WatermarkRow,
+    decode_state,
 )
 from cloud.journal.verify import verify
-from cloud.shards.messages import SetPolicy
+from cloud.shards.messages import SetPolicy, Submitted
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from cloud.sku_location.state import Policy
@@ -99,6 +104,20 @@ EVERYTHING = JournalWrite(
 )
 
 
+def record_row(record_id: str, store: str = STORE, **changes: Any) -> RecordRow:
+    row = RecordRow(
+        kind="reservation",
+        store=store,
+        id=record_id,
+        position=1,
+        is_open=True,
+        due_at_ms=None,
+        refs=(),
+        data=b"record",
+    )
+    return row._replace(**changes)
+
+
 class JournalContract:
     """The promises. `reopen` gives a journal of the same contents, as after a restart."""
 
@@ -163,6 +182,89 @@ class JournalContract:
         assert journal.business_keys_of(STORE, ["t"]) == {("t", 2): plain}
         assert journal.business_keys_of(OTHER_STORE, ["t"]) == {}
         assert set(journal.business_keys()) == {odd, plain}
+
+    def test_records_are_read_by_key_by_store_and_while_they_are_open(
+        self, journal: Journal, owner_epoch: int
+    ) -> None:
+        first, closed = record_row("a"), record_row("b", is_open=False, position=2)
+        elsewhere, other_kind = record_row("a", OTHER_STORE, position=3), record_row("a", kind="o")
+        rows = [elsewhere, closed, first, other_kind]
+        journal.commit(owner_epoch, JournalWrite(records=rows))
+        assert journal.record("reservation", STORE, "b") == closed
+        assert journal.record("reservation", STORE, "z") is None
+        assert list(journal.records("reservation")) == [first, closed, elsewhere]
+        assert list(journal.records("reservation", STORE)) == [first, closed]
+        assert list(journal.records("reservation", after=(STORE, "a"))) == [closed, elsewhere]
+        assert list(journal.records("reservation", STORE, after=(STORE, "a"))) == [closed]
+        assert list(journal.records_open("reservation")) == [first, elsewhere]
+        assert list(journal.records_open("reservation", STORE)) == [first]
+        assert list(journal.records_changed("reservation", 1)) == [closed, elsewhere]
+        assert list(journal.all_records()) == [other_kind, first, closed, elsewhere]
+
+    def test_records_are_found_by_what_they_refer_to_and_by_when_they_are_due(
+        self, journal: Journal, owner_epoch: int
+    ) -> None:
+        late = record_row("a", due_at_ms=90, refs=("order:1", "customer:\N{SNOWMAN}"))
+        soon = record_row("b", due_at_ms=50, refs=("order:1",))
+        never = record_row("c")
+        journal.commit(owner_epoch, JournalWrite(records=[late, soon, never]))
+        assert journal.records_by_ref("reservation", "order:1") == [late, soon]
+        assert journal.records_by_ref("reservation", "customer:\N{SNOWMAN}") == [late]
+        assert journal.records_by_ref("order", "order:1") == []
+        assert journal.records_due("reservation", 90, 10) == [soon, late]
+        assert journal.records_due("reservation", 90, 1) == [soon]
+        assert journal.records_due("reservation", 49, 10) == []
+        settled = soon._replace(due_at_ms=None, is_open=False, position=2, data=b"new")
+        journal.commit(owner_epoch, JournalWrite(records=[settled]))
+        assert journal.records_due("reservation", 90, 10) == [late]
+        assert journal.record("reservation", STORE, "b") == settled
+
+    def test_accepted_commands_are_found_by_key_and_effects_by_sku_location(
+        self, journal: Journal, owner_epoch: int
+    ) -> None:
+        key = CommandKeyRow("web:k\N{SNOWMAN}", 1, NOW_MS, b"digest", b"answer")
+        effects = [
+            EffectRow(STORE, GTIN, 1, 0, NOW_MS, 0, "Reserve", b"m1"),
+            EffectRow(STORE, GTIN, 2, 0, NOW_MS, 0, "Confirm", b"m2"),
+            EffectRow(STORE, GTIN, 2, 1, NOW_MS, 0, "Confirm", b"m3"),
+            EffectRow(OTHER_STORE, GTIN, 2, 0, NOW_MS, 0, "Confirm", b"m4"),
+        ]
+        journal.commit(owner_epoch, JournalWrite(command_keys=[key], effects=effects))
+        assert journal.command_key(key.key) == key
+        assert journal.command_key("web:other") is None
+        assert list(journal.command_keys()) == [key]
+        assert list(journal.effects(STORE, GTIN, 0)) == effects[:3]
+        assert list(journal.effects(STORE, GTIN, 1)) == effects[1:3]
+
+    def test_a_new_era_opens_with_the_records_as_they_are(
+        self, journal: Journal, owner_epoch: int
+    ) -> None:
+        journal.commit(owner_epoch, JournalWrite(records=[record_row("a")]))
+        journal.take_ownership(SHARD, LOGIC_ERA + 1, NOW_MS)
+        assert list(journal.opening_records()) == [record_row("a")]
+
+    def test_history_names_the_commands_that_changed_a_sku_location(self, journal: Journal) -> None:
+        shard = a_day_in(journal)
+        line = ReserveLine(gtin=GTIN, quantity=2)
+        reserve = Reserve(
+            store=STORE,
+            reservation_id="r",
+            order_id="o",
+            channel="web",
+            lines=[line],
+            expires_at_ms=0,
+        )
+        ship = Ship(store=STORE, reservation_id="r")
+        submitted = [Submitted(ticket=1, command=reserve), Submitted(ticket=2, command=ship)]
+        shard.commit(submitted, NOW_MS + 9)
+        shard.commit([batch(8, [sold(1)])], NOW_MS + 10)
+        *_, held, fulfilled, sale = history(journal, STORE, GTIN)
+        events = [(entry.event, entry.cause and entry.cause.kind) for entry in (held, fulfilled)]
+        assert events == [("Held", "Reserve"), ("Fulfilled", "Ship")]
+        row = journal.state(STORE, GTIN)
+        assert row is not None
+        assert sale.state == decode_state(row.data)
+        assert verify(journal).is_identical
 
     def test_batches_are_found_by_any_fact_in_them(
         self, journal: Journal, owner_epoch: int

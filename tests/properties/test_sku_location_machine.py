@@ -249,9 +249,7 @@ class SkuLocationMachine(CountedMachine):
     @rule(quantity=quantities)
     def taken_back_for_inspection(self, quantity: int) -> None:
         self.tell(
-            TakeBack(
-                store=STORE, gtin=GTIN, quantity=quantity, measure="units", reason="in_return"
-            )
+            TakeBack(store=STORE, gtin=GTIN, quantity=quantity, measure="units", reason="in_return")
         )
         self.on_hand += quantity
         self.unavailable["in_return"] += quantity
