@@ -189,7 +189,8 @@ def verify_lines(report: VerifyReport) -> Iterator[str]:
     if report.is_identical:
         yield (
             f"identical: {report.states_compared} states, {report.reorders_compared} reorders,"
-            f" {report.watermarks_compared} watermarks, {report.till_lines_compared} till lines;"
+            f" {report.watermarks_compared} watermarks, {report.till_lines_compared} till lines,"
+            f" {report.records_compared} records, {report.command_keys_compared} keys;"
             f" {replayed}"
         )
     else:
