@@ -17,6 +17,7 @@ from cloud.journal.rows import (
     decode_state,
 )
 from cloud.shards.changes import StoreFact
+from cloud.shards.clocks import clock_error_ms, corrected
 from cloud.sku_location.decide import cause_of, cause_of_command, decide
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.messages import AnyMessage
@@ -126,12 +127,15 @@ def _by_command(effect: EffectRow) -> _Told:
 def _facts(row: InputRow, gtin: str) -> Iterator[tuple[Cause, StockFact]]:
     if row.kind == "batch":
         batch = decode_up(row.payload)
-        facts = batch.facts if isinstance(batch, FactBatch) else []
-        for seq, fact in enumerate(facts, row.last_seq - len(facts) + 1):
+        if not isinstance(batch, FactBatch):
+            raise AssertionError(f"input {row.position} is journalled as a batch and is none")
+        error_ms = clock_error_ms(batch.sent_at_ms, row.stamped_at_ms)
+        for seq, fact in enumerate(batch.facts, batch.first_seq):
             if isinstance(fact, StoreFact) or fact.gtin != gtin:
                 continue
             if seq >= row.first_seq:
-                yield cause_of(fact, row.epoch, seq), fact
+                timed = corrected(fact, error_ms)
+                yield cause_of(timed, row.epoch, seq), timed
         return
     command = decode_command(row.payload)
     if isinstance(command, ApplyFact):

@@ -28,14 +28,20 @@ from cloud.journal.rows import (
     encode_reorder,
     encode_state,
 )
+from cloud.receiving.expected import ExpectedGoods
+from cloud.receiving.portal import is_arrival, receive_fact
 from cloud.records import Record, decode_any_record, encode_record, record_row
+from cloud.records.despatch_advice import DespatchAdvice
+from cloud.records.discrepancy import Discrepancy
 from cloud.records.notice import Notice
+from cloud.returns.receipts import note_void
+from cloud.shards.clocks import clock_error_ms, corrected
 from cloud.shards.desk import Desk, Stamp
 from cloud.shards.handlers import handle
 from cloud.shards.messages import Done, ReorderChange
 from cloud.shards.record_layer import RecordKey, RecordLayer
 from cloud.shards.residents import Residents, SkuKey
-from cloud.shards.signals import may_signal
+from cloud.shards.signals import may_signal, signal_refused
 from cloud.sku_location.decide import cause_of, decide
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.refusal import Refusal, Refused
@@ -43,7 +49,14 @@ from cloud.sku_location.state import Cause, SkuLocation, ledger_closes
 from protocol.codec import decode_fact, decode_up, encode_fact
 from protocol.envelope import FactBatch
 from protocol.errors import InvalidIdentifier
-from protocol.facts import AnyFact, DeviceHealthChanged, FactsShed, StockFact, TillLine
+from protocol.facts import (
+    AnyFact,
+    DeviceHealthChanged,
+    FactsShed,
+    SaleVoided,
+    StockFact,
+    TillLine,
+)
 from protocol.ids import parse_gtin
 from protocol.updates import STATES_PER_UPDATE_MAX
 
@@ -74,6 +87,7 @@ class Changes:
         self._claims: Final[dict[tuple[str, str, int], BusinessKeyRow]] = {}
         self._reorders: Final[dict[tuple[str, str, int], tuple[int, ReorderChange]]] = {}
         self._record_positions: Final[dict[RecordKey, int]] = {}
+        self._expected: Final[dict[str, ExpectedGoods]] = {}
         self.records: Final = RecordLayer(journal)
         self.command_keys: Final[dict[str, CommandKeyRow]] = {}
         self.effects: Final[list[EffectRow]] = []
@@ -92,10 +106,14 @@ class Changes:
         batch = decode_up(row.payload)
         if not isinstance(batch, FactBatch):
             raise AssertionError(f"input {row.position} is journalled as a batch and is none")
-        self.apply_facts(stamp, row.first_seq, batch.facts[row.first_seq - batch.first_seq :])
+        facts = batch.facts[row.first_seq - batch.first_seq :]
+        self.apply_facts(stamp, row.first_seq, facts, batch.sent_at_ms)
 
-    def apply_facts(self, stamp: Stamp, first_seq: int, facts: Sequence[AnyFact]) -> None:
+    def apply_facts(
+        self, stamp: Stamp, first_seq: int, facts: Sequence[AnyFact], sent_at_ms: int
+    ) -> None:
         """Apply the facts of a batch that are new; `first_seq` numbers the first of them."""
+        error_ms = clock_error_ms(sent_at_ms, stamp.now_ms)
         stock_facts = [fact for fact in facts if not isinstance(fact, StoreFact)]
         self._activate(stamp.store, {fact.gtin for fact in stock_facts})
         claimed = self._claimed(stamp.store, stock_facts)
@@ -106,9 +124,19 @@ class Changes:
                 continue
             seq = first_seq + index
             position = first_position + index // STATES_PER_UPDATE_MAX
-            refused = self._apply_fact(stamp, position, seq, fact, claimed)
+            timed = corrected(fact, error_ms)
+            refused = self._apply_fact(stamp, position, seq, timed, claimed)
             if refused is not None:
                 self.quarantined.append(_quarantined_fact(stamp, seq, fact, refused))
+                self._tell_of_refused(stamp, position, seq, fact, refused)
+
+    def _tell_of_refused(
+        self, stamp: Stamp, position: int, seq: int, fact: StockFact, refused: Refused
+    ) -> None:
+        if refused.reason is Refusal.COUNT_OUTDATED:
+            desk = self._desk(stamp, type(fact).__name__, seq)
+            signal_refused(desk, fact)
+            self._adopt(desk, position)
 
     def apply_command(self, stamp: Stamp, command: AnyCommand) -> Done | Refused:
         """Apply a command; return what it led to, or why it was refused and changed nothing."""
@@ -214,7 +242,8 @@ class Changes:
         if state is None:
             raise AssertionError(f"{fact.gtin}@{stamp.store} was not activated")
         cause = cause_of(fact, stamp.epoch, seq)
-        if state.holds or may_signal(state):
+        is_told_to_others = state.holds or isinstance(fact, SaleVoided) or may_signal(state, fact)
+        if is_told_to_others or self._is_expected(stamp.store, fact):
             return self._tell_at_desk(stamp, position, seq, fact, cause)
         decision = decide(state, fact, cause, stamp.now_ms)
         if isinstance(decision, Refused):
@@ -236,11 +265,37 @@ class Changes:
     ) -> Refused | None:
         """Tell a fact that others than its SKU-location may have to hear of."""
         desk = self._desk(stamp, cause.kind, seq)
-        told = desk.tell_fact(fact, cause)
-        if isinstance(told, Refused):
-            return told
+        refused = self._told_fact(desk, fact, cause)
+        if refused is not None:
+            return refused
+        if isinstance(fact, SaleVoided):
+            note_void(desk, fact)
         self._adopt(desk, position)
         return None
+
+    def _told_fact(self, desk: Desk, fact: StockFact, cause: Cause) -> Refused | None:
+        store = desk.stamp.store
+        if is_arrival(fact) and self._is_expected(store, fact):
+            return receive_fact(desk, self._expected_at(store), fact, cause)
+        told = desk.tell_fact(fact, cause)
+        return told if isinstance(told, Refused) else None
+
+    def _is_expected(self, store: str, fact: StockFact) -> bool:
+        """Say whether a fact tells of goods that arrived where despatches are advised."""
+        return is_arrival(fact) and self._expected_at(store).is_used
+
+    def _expected_at(self, store: str) -> ExpectedGoods:
+        """Return what a location expects; read once, and followed by `_adopt` from then on."""
+        expected = self._expected.get(store)
+        if expected is None:
+            rows = self._journal.records(DespatchAdvice.KIND, store)
+            expected = ExpectedGoods(
+                is_used=next(rows, None) is not None,
+                advices=self.records.open(DespatchAdvice, store),
+                discrepancies=self.records.open(Discrepancy, store),
+            )
+            self._expected[store] = expected
+        return expected
 
     def _desk(self, stamp: Stamp, kind: str, seq: int = 0) -> Desk:
         return Desk(
@@ -264,6 +319,8 @@ class Changes:
         for record_key, record in desk.records.changed.items():
             self.records.put(record)
             self._record_positions[record_key] = position
+            if record.store in self._expected:
+                self._expected[record.store].note(record)
         self.effects.extend(desk.effects)
 
     def _note_reorder(self, position: int, state: SkuLocation) -> None:

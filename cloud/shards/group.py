@@ -104,7 +104,7 @@ class Group:
         self._sequence.accept(row)
         self._newest_epochs[batch.store] = batch.epoch
         stamp = Stamp(self.position, self._now_ms, batch.store, batch.epoch)
-        self.changes.apply_facts(stamp, row.first_seq, facts)
+        self.changes.apply_facts(stamp, row.first_seq, facts, batch.sent_at_ms)
 
     def _take_policy(self, command: SetPolicy) -> None:
         answer = self._apply_command(command)

@@ -24,7 +24,7 @@ BEFORE_MS = 3_600_000
 
 @st.composite
 def days(draw: st.DrawFn, size_max: int = MOVEMENTS_MAX) -> list[Timed]:
-    """Facts of one SKU-location, each with a time of its own, in the order in which they happened."""
+    """Facts of one SKU-location, each at a time of its own, in the order of these times."""
     happened = draw(st.lists(facts, max_size=size_max))
     start_ms = NOW_MS - BEFORE_MS
     return [(start_ms + 1_000 * number, fact) for number, fact in enumerate(happened)]
