@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import apsw
+
 from cloud.errors import JournalIncompatible, OwnershipLost
 from cloud.journal.rows import JournalWrite, RecordRow
-from cloud.journal.sqlite_file import open_for_writing, transaction
+from cloud.journal.sqlite_file import LOG_PAGES_MAX, move_log, open_for_writing, transaction
 from cloud.journal.sqlite_quarantine import settle, store_quarantined
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.journal.sqlite_records import record_cells
@@ -48,6 +50,8 @@ class SqliteJournal(SqliteReader):
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         super().__init__(path, open_for_writing(path, durable=durable))
+        self._log_pages = 0
+        self._connection.set_wal_hook(self._note_log_pages)
 
     def take_ownership(self, shard: str, logic: int, now_ms: int) -> int:
         """Become the owner of the file and return the new owner epoch."""
@@ -86,6 +90,25 @@ class SqliteJournal(SqliteReader):
                 detail = f"owner epoch {present} has taken over from {owner_epoch}"
                 raise OwnershipLost(f"{self._path}: {detail}")
             self._write(write)
+        if self._log_pages > LOG_PAGES_MAX:
+            self._move_log()
+
+    def _note_log_pages(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _move_log(self) -> None:
+        with self._storage():
+            move_log(self._connection)
+        self._log_pages = 0
+
+    def close(self) -> None:
+        """Move what is left in the log into the database, and release the file."""
+        try:
+            if not self._has_failed:
+                self._move_log()
+        finally:
+            super().close()
 
     def _write(self, write: JournalWrite) -> None:
         connection = self._connection

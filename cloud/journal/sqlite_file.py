@@ -6,7 +6,7 @@ other processes never wait for the shard, nor the shard for them.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,8 @@ BUSY_TIMEOUT_MS: Final = 5_000
 """How long a writer waits for another process's transaction, such as an operator's redrive."""
 
 CACHE_KIB: Final = 65_536
-CHECKPOINT_PAGES: Final = 4_096
-"""16 MiB of log between checkpoints: each costs two more syncs, in the shard's thread."""
+LOG_PAGES_MAX: Final = 4_096
+"""Above 16 MiB, the log is moved into the database: two more syncs, in the shard's thread."""
 
 WAL_BYTES_KEPT_MAX: Final = 67_108_864
 
@@ -30,6 +30,9 @@ def open_for_writing(path: Path, *, durable: bool = True) -> apsw.Connection:
 
     Raises `JournalIncompatible` when the file's schema is newer than this program, and
     `JournalFailed` for everything the storage does wrong. Not `durable` is for scratch files.
+
+    The journal moves the log into the database itself (`move_log`): SQLite's automatic checkpoints,
+    after a commit and on closing, hide a failed fsync and try it again.
     """
     with storage_errors(path):
         connection = apsw.Connection(str(path))
@@ -37,7 +40,8 @@ def open_for_writing(path: Path, *, durable: bool = True) -> apsw.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.wal_autocheckpoint(0)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT_MAX}")
         _migrate(connection, path)
         return connection
@@ -55,8 +59,20 @@ def open_existing(path: Path, *, read_only: bool) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=access)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.execute("PRAGMA synchronous = FULL")
+        if not read_only:
+            connection.wal_autocheckpoint(0)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         _require_current(connection, path)
         return connection
+
+
+def move_log(connection: apsw.Connection) -> None:
+    """Move the write-ahead log into the database, as far as no reader is in the way.
+
+    Raises apsw's errors, a failed fsync among them; then nothing of the file can be relied on.
+    """
+    with suppress(apsw.BusyError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cloud.commands.reservations import Reserve, ReserveLine, Ship
 from cloud.errors import JournalIncompatible, OwnershipLost
@@ -449,7 +450,9 @@ class JournalContract:
         assert row is not None
         assert entries[-1].position == row.position
         assert [entry.cause and entry.cause.seq for entry in entries] == [1, 0, 4, 4, 7, 7]
-        assert entries[2].fact == sold(6, transaction="day")
+        fact = entries[2].fact
+        assert fact is not None
+        assert replace(fact, occurred_at_ms=5) == sold(6, transaction="day")
         assert entries[1].fact is None
         assert list(history(journal, STORE, INVALID_GTIN)) == []
 

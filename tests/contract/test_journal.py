@@ -16,6 +16,7 @@ from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_quarantine import SqliteQuarantineDesk
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.journal.verify import verify
+from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from tests.contract.journal_contract import (
     EVERYTHING,
@@ -24,6 +25,7 @@ from tests.contract.journal_contract import (
     a_day_in,
     input_row,
 )
+from tests.disk_faults import FaultyDisk, faulty_disk
 from tests.shard_inputs import GTIN, NOW_MS, STORE, batch, sold
 
 
@@ -212,3 +214,41 @@ def test_what_was_told_to_be_committed_survives_a_kill(path: Path) -> None:
         assert report.facts_applied == journal.watermark(STORE, 7)
         assert journal.state(STORE, GTIN) is not None
         journal.close()
+
+
+def commit_for_long(shard: Shard) -> None:
+    for seq in range(1, 200):
+        shard.commit([batch(seq, [sold(1)])], NOW_MS)
+
+
+@pytest.fixture
+def disk() -> Iterator[FaultyDisk]:
+    with faulty_disk() as faulty:
+        yield faulty
+
+
+@pytest.mark.parametrize("file", ["-wal", ".db"])
+def test_a_failed_fsync_stops_the_journal_and_is_never_tried_again(
+    disk: FaultyDisk, path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.journal.sqlite.LOG_PAGES_MAX", 4)
+    journal = SqliteJournal(path)
+    shard = Shard(journal, SHARD, journal.take_ownership(SHARD, LOGIC_ERA, NOW_MS))
+    disk.sync_fails_on = file
+    with pytest.raises(JournalFailed, match="IOError"):
+        commit_for_long(shard)
+    assert disk.failed_syncs == 1
+    with pytest.raises(JournalFailed, match="failed before"):
+        shard.commit([batch(1, [sold(1)])], NOW_MS)
+    journal.close()
+    assert disk.failed_syncs == 1
+
+
+def test_the_log_is_moved_into_the_database_as_it_grows(
+    journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.journal.sqlite.LOG_PAGES_MAX", 16)
+    shard = Shard(journal, SHARD, journal.take_ownership(SHARD, LOGIC_ERA, NOW_MS))
+    commit_for_long(shard)
+    log = path.with_name(path.name + "-wal")
+    assert log.stat().st_size < 100 * 4_096

@@ -44,6 +44,7 @@ from protocol.updates import (
     MirrorState,
     MirrorUpdate,
     ReorderSignal,
+    TaskSignal,
     Welcome,
 )
 
@@ -128,6 +129,17 @@ DOWN: list[DownMessage] = [
         status="open",
         quantity=20,
         received=0,
+    ),
+    TaskSignal(
+        store="S001",
+        task_id="0000000000000012-000001",
+        kind="pick",
+        gtin=GTIN,
+        measure="units",
+        quantity=2,
+        created_at_ms=5,
+        order_id="o-1",
+        detail="for web",
     ),
 ]
 STATE = SkuLocation(
