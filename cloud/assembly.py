@@ -1,20 +1,30 @@
 """The cloud's parts list: which adapters stand at which seam, how they start and how they stop.
 
-Facts come in by `Ingest`, are committed by a `Shard` on its own thread, and what that lets others
-know leaves by `Publisher`. Everything else runs on one event loop.
+Facts come in by `Ingest`, commands by the API; both are committed by a `Shard` on its own thread,
+and what that lets others know leaves by `Publisher` and the API. Everything else runs on one event
+loop.
 """
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from cloud.api.access import Tokens, load_tokens
+from cloud.api.application import application
+from cloud.api.limits import Limits
+from cloud.api.problems import ApiProblem
+from cloud.api.reading import Reads, sqlite_reads
+from cloud.api.server import ApiServer
+from cloud.api.services import Services
+from cloud.api.streaming import Hub
+from cloud.api.submitting import Submitter
 from cloud.broker import BackOff
-from cloud.config import Settings
+from cloud.config import ApiSettings, Settings
 from cloud.errors import CloudError, ConfigInvalid
 from cloud.ingest.mqtt import Ingest
 from cloud.ingest.offering import offer_patiently
@@ -22,10 +32,17 @@ from cloud.ingest.redrive import Redriver
 from cloud.journal.port import JournalReader
 from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_reader import SqliteReader
+from cloud.orders.desk import OrderDesk
+from cloud.orders.keeper import OrderKeeper
+from cloud.orders.stock_router import StockRouter
 from cloud.policies import withdrawn
 from cloud.publisher.handover import Handover
 from cloud.publisher.pump import Publisher, first_cause
-from cloud.shards.messages import Published, SetPolicy
+from cloud.reorders.escalation import HOUR_MS, Patience
+from cloud.reorders.watching import ReorderWatcher
+from cloud.reservations.sweeper import Sweeper
+from cloud.rule_book import RuleBook
+from cloud.shards.messages import Committed, Published, SetPolicy
 from cloud.shards.on_pykka import HostedShard
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
@@ -47,17 +64,18 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
     that the cloud is offline.
     """
     path = Path(settings.journal.path)
-    _make_folder(path.parent)
+    tokens = None if settings.api is None else load_tokens(Path(settings.api.tokens_file))
     with (
-        closing(SqliteJournal(path)) as journal,
+        _owned_journal(path) as (shard, rule_book),
         closing(SqliteReader(path)) as publisher_reads,
         closing(SqliteReader(path)) as redrive_reads,
+        closing(SqliteReader(path)) as reorder_reads,
+        closing(sqlite_reads(path, _reader_threads(settings.api))) as reads,
+        _api(settings.api, tokens, reads, rule_book) as api,
     ):
-        name = shard_name(0, settings.shards.count)
-        owner_epoch = journal.take_ownership(name, LOGIC_ERA, now_ms())
-        log.info("journal %s: owner epoch %d, position %d", path, owner_epoch, journal.position())
-        shard = Shard(journal, name, owner_epoch)
-        cloud = _Cloud(settings, shard, publisher_reads, redrive_reads, stopping)
+        cloud = _Cloud(
+            settings, shard, publisher_reads, redrive_reads, reorder_reads, api, stopping
+        )
         try:
             await cloud.run(policies)
         except BaseExceptionGroup as errors:
@@ -65,6 +83,132 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
             if isinstance(cause := first_cause(errors), CloudError):
                 raise cause from None
             raise
+
+
+@asynccontextmanager
+async def headless(
+    path: Path, settings: ApiSettings, tokens: Tokens
+) -> AsyncIterator[tuple[HostedShard, ApiServer]]:
+    """Run a shard and the API over it, without a broker; inputs are offered to the shard."""
+    loop = asyncio.get_running_loop()
+    failed: asyncio.Future[None] = loop.create_future()
+
+    def note_failure(error: BaseException) -> None:
+        loop.call_soon_threadsafe(failed.set_exception, error)
+
+    with (
+        _owned_journal(path) as (shard, rule_book),
+        closing(sqlite_reads(path, settings.reader_threads)) as reads,
+        _api(settings, tokens, reads, rule_book) as api,
+    ):
+        hosted = HostedShard(
+            shard,
+            clock_ms=now_ms,
+            on_committed=api.note,
+            on_failure=note_failure,
+        )
+        api.attach(hosted)
+        serving = asyncio.create_task(api.run())
+        try:
+            yield hosted, api.listening
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            await asyncio.to_thread(hosted.stop)
+            if failed.done():
+                failed.result()
+
+
+@contextmanager
+def _owned_journal(path: Path) -> Iterator[tuple[Shard, RuleBook]]:
+    """Open the journal, own it, and yield its shard with the rules that it keeps."""
+    _make_folder(path.parent)
+    with closing(SqliteJournal(path)) as journal:
+        name = shard_name(0, 1)
+        owner_epoch = journal.take_ownership(name, LOGIC_ERA, now_ms())
+        log.info("journal %s: owner epoch %d, position %d", path, owner_epoch, journal.position())
+        rule_book = RuleBook()
+        rule_book.load(journal)
+        yield Shard(journal, name, owner_epoch, buffers=rule_book), rule_book
+
+
+def _reader_threads(settings: ApiSettings | None) -> int:
+    """Return how many threads read; the sweeper and orders need one also where no API is."""
+    return 1 if settings is None else settings.reader_threads
+
+
+@contextmanager
+def _api(
+    settings: ApiSettings | None, tokens: Tokens | None, reads: Reads, rule_book: RuleBook
+) -> Iterator["_Api"]:
+    """Make what answers commands and reads, and bind its socket where there is an API."""
+    submitter = Submitter()
+    router = StockRouter(reads.on_reader, rule_book)
+    desk = OrderDesk(submitter.submit, reads.on_reader, router, now_ms, passing=(ApiProblem,))
+    services = Services(
+        submitter=submitter,
+        reads=reads,
+        rule_book=rule_book,
+        hub=Hub(),
+        orders=desk,
+        now_ms=now_ms,
+    )
+    if settings is None or tokens is None:
+        yield _Api(services, None)
+        return
+    inside = application(
+        services,
+        tokens,
+        Limits(settings.requests_per_minute),
+        body_bytes_max=settings.body_bytes_max,
+        now_s=time.monotonic,
+    )
+    with closing(ApiServer(inside, services.hub, settings.host, settings.port)) as server:
+        yield _Api(services, server)
+
+
+class _Api:
+    """What hears of commits besides the publisher, and what runs beside ingest."""
+
+    def __init__(self, services: Services, server: ApiServer | None) -> None:
+        self._services: Final = services
+        self._server: Final = server
+        self._inbox: HostedShard | None = None
+        self._keeper: Final = OrderKeeper(services.orders, passing=(ApiProblem,))
+
+    @property
+    def listening(self) -> ApiServer:
+        """The server, where there is one."""
+        if self._server is None:
+            raise AssertionError("no API was configured")
+        return self._server
+
+    def note(self, committed: Committed) -> None:
+        """Hear of a commit, on the shard's thread. The next commit needs the rules."""
+        self._services.rule_book.note(committed.records)
+        self._services.submitter.note(committed)
+        self._services.hub.note(committed)
+        self._keeper.note(committed)
+
+    def attach(self, inbox: HostedShard) -> None:
+        """Say where commands go."""
+        self._inbox = inbox
+        self._services.submitter.attach(inbox)
+
+    def _inbox_of(self, store: str) -> HostedShard:
+        del store
+        if self._inbox is None:
+            raise AssertionError("there is no shard yet")
+        return self._inbox
+
+    async def run(self) -> None:
+        """Sweep, look after orders, and serve, until cancelled."""
+        sweeper = Sweeper(self._services.reads.at_one_moment, self._inbox_of, now_ms)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(sweeper.run())
+            group.create_task(self._keeper.run())
+            if self._server is not None:
+                group.create_task(self._server.run())
 
 
 def _make_folder(folder: Path) -> None:
@@ -83,15 +227,18 @@ class _Cloud:
         shard: Shard,
         publisher_reads: JournalReader,
         redrive_reads: JournalReader,
+        reorder_reads: JournalReader,
+        api: _Api,
         stopping: asyncio.Event,
     ) -> None:
+        self._api: Final = api
         self._stopping: Final = stopping
         self._loop: Final = asyncio.get_running_loop()
         self._failure: BaseException | None = None
         self._redrive_reads: Final = redrive_reads
         self._has_policy_file: Final = settings.shards.policy_file is not None
         topics = Topics(settings.broker.root)
-        handover = Handover()
+        handover = self._handover = Handover()
         self._publisher: Final = Publisher(
             settings.broker,
             settings.publisher,
@@ -105,11 +252,12 @@ class _Cloud:
         self._shard: Final = HostedShard(
             shard,
             clock_ms=now_ms,
-            on_committed=handover.put,
+            on_committed=self._on_committed,
             on_failure=self._note_failure,
             inbox_inputs_max=settings.shards.inbox_inputs_max,
             inbox_bytes_max=settings.shards.inbox_bytes_max,
         )
+        api.attach(self._shard)
         self._ingest: Final = Ingest(
             settings.broker,
             settings.ingest,
@@ -121,11 +269,22 @@ class _Cloud:
         self._redriver: Final = Redriver(
             redrive_reads, topics, shard_of=self._shard_of, now_ms=now_ms
         )
+        self._watcher: Final = ReorderWatcher(
+            reorder_reads,
+            shard_of=self._shard_of,
+            now_ms=now_ms,
+            patience=Patience(first_ms=settings.shards.escalate_reorders_after_h * HOUR_MS),
+        )
 
     def _shard_of(self, store: str) -> HostedShard:
         """Return the owner of a store. One journal, one shard: it owns them all."""
         del store
         return self._shard
+
+    def _on_committed(self, committed: Committed) -> None:
+        """Tell everybody of a commit. Called on the shard's thread."""
+        self._api.note(committed)
+        self._handover.put(committed)
 
     def _note_published(self, position: int) -> None:
         # A full inbox takes the next position instead; this one is only ever too low.
@@ -165,6 +324,8 @@ class _Cloud:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ingest.run())
             group.create_task(self._redriver.run())
+            group.create_task(self._watcher.run())
+            group.create_task(self._api.run())
 
     async def _set_policies(self, policies: list[SetPolicy]) -> None:
         gone = await asyncio.to_thread(

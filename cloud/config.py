@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from cloud.errors import ConfigInvalid
+from cloud.policies import LEAD_TIME_H_MAX, WEEKDAYS, Weekday, policy_problems
 from cloud.shards.inbox import INBOX_BYTES_MAX, INBOX_INPUTS_MAX
 from cloud.shards.messages import SetPolicy
 from cloud.sku_location.state import Policy
@@ -38,6 +39,9 @@ class ShardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int, Meta(ge=1_048_576, le=2**40, description="at least 1048576 bytes (one frame)")
     ] = INBOX_BYTES_MAX
     policy_file: FilePath | None = None
+    escalate_reorders_after_h: Annotated[
+        int, Meta(ge=1, le=LEAD_TIME_H_MAX, description=f"1 to {LEAD_TIME_H_MAX} hours")
+    ] = 24
 
 
 class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,18 +79,42 @@ class PublisherSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = 30_000
 
 
+class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the HTTP API listens, who may use it, and how much of it at most."""
+
+    tokens_file: FilePath
+    host: Annotated[
+        str, Meta(min_length=1, max_length=255, description="an address of this machine")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="0 to 65535; 0: any that is free")] = (
+        8080
+    )
+    body_bytes_max: Annotated[
+        int, Meta(ge=1_024, le=67_108_864, description="1024 to 67108864 bytes")
+    ] = 1_048_576
+    requests_per_minute: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="1 to 10000000 requests of one token")
+    ] = 6_000
+    reader_threads: Annotated[int, Meta(ge=1, le=64, description="1 to 64 threads")] = 4
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`cloud.toml`."""
+    """`cloud.toml`. Without `[api]`, no HTTP is served."""
 
     broker: BrokerSettings
     journal: JournalSettings
     shards: ShardSettings = ShardSettings()
     ingest: IngestSettings = IngestSettings()
     publisher: PublisherSettings = PublisherSettings()
+    api: ApiSettings | None = None
 
 
 class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one SKU-location is reordered: at `reorder_point` or below, up to `order_up_to`."""
+    """How one SKU-location is reordered: at `reorder_point` or below, up to `order_up_to`.
+
+    In whole packs, at least `minimum_order`, opened on `review_weekdays` (empty: on any day, UTC).
+    `replenish_at`: ask for goods from the backroom when the sales floor has this much or less.
+    """
 
     store: str
     gtin: str
@@ -96,6 +124,24 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     order_up_to: Annotated[
         int, Meta(ge=1, le=QUANTITY_MAX, description=f"1 to {QUANTITY_MAX} units or grams")
     ]
+    pack_size: Annotated[
+        int, Meta(ge=1, le=QUANTITY_MAX, description=f"1 to {QUANTITY_MAX} units or grams")
+    ] = 1
+    minimum_order: Annotated[
+        int, Meta(ge=1, le=QUANTITY_MAX, description=f"1 to {QUANTITY_MAX} units or grams")
+    ] = 1
+    lead_time_h: Annotated[
+        int, Meta(ge=0, le=LEAD_TIME_H_MAX, description=f"0 to {LEAD_TIME_H_MAX} hours")
+    ] = 0
+    review_weekdays: list[Weekday] = []
+    source: Annotated[str, Meta(max_length=64, description="at most 64 characters")] = ""
+    is_on: bool = True
+    replenish_at: (
+        Annotated[
+            int, Meta(ge=0, le=QUANTITY_MAX, description=f"0 to {QUANTITY_MAX} units or grams")
+        ]
+        | None
+    ) = None
 
 
 class PolicyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,7 +167,12 @@ def load_settings(path: Path) -> Settings:
         ),
         journal=JournalSettings(path=str(folder / settings.journal.path)),
         shards=replace(settings.shards, policy_file=_absolute(folder, settings.shards.policy_file)),
+        api=_absolute_api(folder, settings.api),
     )
+
+
+def _absolute_api(folder: Path, api: ApiSettings | None) -> ApiSettings | None:
+    return None if api is None else replace(api, tokens_file=str(folder / api.tokens_file))
 
 
 def _absolute(folder: Path, path: str | None) -> str | None:
@@ -148,11 +199,8 @@ def load_policies(path: Path) -> list[SetPolicy]:
 
 
 def _command_of(entry: PolicySettings, at: str, problems: list[str]) -> SetPolicy | None:
-    if entry.order_up_to <= entry.reorder_point:
-        problems.append(
-            f"{at}.order_up_to = {entry.order_up_to}: expected more than"
-            f" the reorder_point, {entry.reorder_point}"
-        )
+    policy = _policy_of(entry)
+    problems += (f"{at}.{problem}" for problem in policy_problems(policy))
     try:
         store = parse_store_id(entry.store)
     except InvalidIdentifier as error:
@@ -163,5 +211,18 @@ def _command_of(entry: PolicySettings, at: str, problems: list[str]) -> SetPolic
     except InvalidIdentifier as error:
         problems.append(f"{at}.gtin = {shown(entry.gtin)}: {error.detail}")
         return None
-    policy = Policy(reorder_point=entry.reorder_point, order_up_to=entry.order_up_to)
     return SetPolicy(store=store, gtin=gtin, policy=policy)
+
+
+def _policy_of(entry: PolicySettings) -> Policy:
+    return Policy(
+        reorder_point=entry.reorder_point,
+        order_up_to=entry.order_up_to,
+        pack_size=entry.pack_size,
+        minimum_order=entry.minimum_order,
+        lead_time_h=entry.lead_time_h,
+        review_weekdays=tuple(WEEKDAYS.index(day) for day in entry.review_weekdays),
+        source=entry.source,
+        is_on=entry.is_on,
+        replenish_at=entry.replenish_at,
+    )

@@ -11,6 +11,10 @@ JSON: Final = "application/json"
 SCHEMA_PROPERTY: Final = "schema"
 """MQTT 5 user property that names the schema and version of a payload."""
 
+WMS: Final = "wms/"
+DESPATCH_ADVICE: Final = "despatch_advice"
+REORDER_STATUS: Final = "reorder_status"
+
 
 class UpTopic(NamedTuple):
     """What the topic of a message from outside says about its sender."""
@@ -67,9 +71,17 @@ class Topics:
         """Cloud to WMS and channels: JSON arrays of notices, not retained."""
         return f"{self.root}/{store}/notices"
 
+    def wms(self, store: StoreId, kind: str) -> str:
+        """WMS to cloud: JSON documents of a kind."""
+        return f"{self.root}/{store}/{WMS}{kind}"
+
     def all_facts(self) -> str:
-        """Subscription of the ingest."""
+        """Subscription of the ingest to stores."""
         return f"{self.root}/+/up/facts"
+
+    def all_wms(self) -> str:
+        """Subscription of the ingest to warehouse systems."""
+        return f"{self.root}/+/{WMS}+"
 
     def parse(self, topic: str) -> UpTopic:
         """Split a topic into its store and the rest, or raise `InvalidTopic`."""

@@ -100,4 +100,25 @@ class ReorderSignal(
     received: Level
 
 
-DownMessage = Ack | Welcome | MirrorUpdate | ReorderSignal
+class TaskSignal(
+    Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, tag=5
+):
+    """Somebody in this store should do something about a GTIN.
+
+    `replenish`: bring goods from the backroom, where `quantity` are. `recount`: the count of
+    `quantity` looks wrong. `pick`: fetch `quantity` for the order `order_id`. `task_id` never
+    repeats and grows with time. An edge that does not know this kind ignores it.
+    """
+
+    store: StoreText
+    task_id: Name
+    kind: Literal["replenish", "recount", "pick"]
+    gtin: GtinText
+    measure: Measure
+    quantity: Level
+    created_at_ms: TimeMs
+    order_id: Annotated[str, Meta(max_length=64)] = ""
+    detail: Annotated[str, Meta(max_length=256)] = ""
+
+
+DownMessage = Ack | Welcome | MirrorUpdate | ReorderSignal | TaskSignal

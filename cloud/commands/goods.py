@@ -9,11 +9,23 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from cloud.commands.command import LINES_MAX, Command, Line, Text
-from protocol.facts import EpcBytes, GtinText, Measure, Name, Quantity, TimeMs
+from protocol.facts import (
+    QUANTITY_MAX,
+    EpcBytes,
+    GtinText,
+    Measure,
+    Name,
+    Quantity,
+    TimeMs,
+)
 from protocol.updates import StoreText
 
 Condition = Literal["sellable", "damaged"]
-Resolution = Literal["accepted", "rejected", "written_off", "found"]
+Resolution = Literal["accepted", "rejected", "written_off", "found", "noted"]
+"""Sellable from now on; sent away again; lost; turned up after all; seen, and nothing changes."""
+
+DiscrepancyId = Annotated[str, Meta(min_length=1, max_length=80)]
+"""The despatch and a number."""
 
 
 class DespatchLine(Struct, frozen=True, kw_only=True, array_like=True):
@@ -53,7 +65,10 @@ class ReceivedLine(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class ReceiveDespatch(Command, frozen=True, kw_only=True, tag=41):
-    """Goods of a despatch arrived in the backroom. `receipt_id` names this receiving."""
+    """Goods of a despatch arrived in the backroom. `receipt_id` names this receiving.
+
+    The same receipt again changes nothing. `occurred_at_ms` is 0 for now.
+    """
 
     despatch_id: Name
     receipt_id: Name
@@ -68,15 +83,20 @@ class CloseDespatch(Command, frozen=True, kw_only=True, tag=42):
 
 
 class ResolveDiscrepancy(Command, frozen=True, kw_only=True, tag=43):
-    """Say what became of a discrepancy."""
+    """Say what became of a discrepancy, or of `quantity` of it (0: of all that is unsettled)."""
 
-    discrepancy_id: Name
+    discrepancy_id: DiscrepancyId
     resolution: Resolution
     note: Text = ""
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX)] = 0
 
 
 class DespatchTransfer(Command, frozen=True, kw_only=True, tag=44):
-    """Goods leave `store` for another of our locations."""
+    """Goods leave `store` for another of our locations.
+
+    `transfer_id` is the despatch that the destination receives; `reorder_id` the reorder of the
+    destination that it answers.
+    """
 
     transfer_id: Name
     destination: StoreText
@@ -84,3 +104,4 @@ class DespatchTransfer(Command, frozen=True, kw_only=True, tag=44):
     sscc: Annotated[str, Meta(pattern=r"^(\d{18})?$")] = ""
     expected_at_ms: TimeMs = 0
     is_strict: bool = False
+    reorder_id: Annotated[str, Meta(max_length=64)] = ""

@@ -23,9 +23,14 @@ class SetReorderStatus(Command, frozen=True, kw_only=True, tag=60):
 
 
 class Escalate(Command, frozen=True, kw_only=True, tag=61):
-    """Nobody has acknowledged a reorder in time."""
+    """Nobody has acknowledged a reorder in time.
+
+    `if_escalations`: only if it was escalated that often before, so that the same finding counts
+    once.
+    """
 
     reorder_id: Name
+    if_escalations: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Review(Command, frozen=True, kw_only=True, tag=62):

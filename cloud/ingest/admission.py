@@ -9,8 +9,10 @@ from collections import OrderedDict
 from enum import StrEnum
 from typing import Final, Literal
 
+from cloud.ingest.wms import DocumentRefused, command_of, is_wms
 from cloud.shards.messages import (
     BatchReceived,
+    DocumentReceived,
     HelloReceived,
     MirrorRequested,
     PayloadRefused,
@@ -19,7 +21,7 @@ from cloud.shards.messages import (
 from protocol.codec import FRAME_BYTES_MAX, decode_up
 from protocol.envelope import FactBatch, Hello, UpMessage
 from protocol.errors import FrameFault, FrameRejected, InvalidTopic
-from protocol.topics import Topics
+from protocol.topics import WMS, Topics, UpTopic
 from protocol.updates import Ack
 
 FACTS_CHANNEL: Final = "up/facts"
@@ -59,6 +61,8 @@ def admit(topic: str, payload: bytes, topics: Topics, received_at_ms: int) -> Sh
         sender = topics.parse(topic)
     except InvalidTopic as error:
         return _refused(topic, None, Refusal.INVALID_TOPIC, str(error), payload, received_at_ms)
+    if is_wms(sender.channel):
+        return _admitted_document(topic, sender, payload, received_at_ms)
     if sender.channel != FACTS_CHANNEL:
         detail = f"nothing is read from {sender.channel!r}; send frames to {FACTS_CHANNEL!r}"
         reason = Refusal.WRONG_CHANNEL
@@ -82,6 +86,18 @@ def _admitted(message: UpMessage, frame: bytes) -> ShardInput:
     return MirrorRequested(request=message)
 
 
+def _admitted_document(
+    topic: str, sender: UpTopic, payload: bytes, received_at_ms: int
+) -> ShardInput:
+    try:
+        command = command_of(sender.store, sender.channel, payload)
+    except DocumentRefused as error:
+        return _refused(topic, sender.store, error.reason, error.detail, payload, received_at_ms)
+    return DocumentReceived(
+        command=command, topic=topic, payload=payload, received_at_ms=received_at_ms
+    )
+
+
 def _refused(
     topic: str, store: str | None, reason: str, detail: str, payload: bytes, received_at_ms: int
 ) -> PayloadRefused:
@@ -97,8 +113,11 @@ def _refused(
 
 
 def refusal_answer(refused: PayloadRefused) -> Ack | None:
-    """Return what to tell the store on whose topic the payload came; `None` if there is none."""
-    if refused.store is None:
+    """Return what to tell the store on whose topic the payload came; `None` if there is none.
+
+    A gateway is told nothing of what a warehouse system sent wrong on a topic of its store.
+    """
+    if refused.store is None or f"/{refused.store}/{WMS}" in refused.topic:
         return None
     return Ack(
         store=refused.store,

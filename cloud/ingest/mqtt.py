@@ -1,4 +1,4 @@
-"""Ingest: facts from the broker, through admission, to the shard that owns the store.
+"""Ingest: facts and documents from the broker, through admission, to the shard of the store.
 
 Runs on the cloud's event loop with a connection of its own, so that a slow publish never keeps
 facts waiting. Memory is bounded everywhere: a full shard makes ingest wait, a waiting ingest fills
@@ -20,6 +20,7 @@ from cloud.ingest.intake import Intake
 from cloud.ingest.offering import ShardInbox, offer_patiently
 from cloud.shards.messages import (
     BatchReceived,
+    DocumentReceived,
     HelloReceived,
     MirrorRequested,
     PayloadRefused,
@@ -73,9 +74,10 @@ class Ingest:
         # aiomqtt wants a class and calls it with `maxsize`; that is all it does with it.
         queue_type = cast("type[asyncio.Queue[Message]]", lambda **_: intake)
         async with new_client(self._broker, "ingest", queue_type=queue_type) as client:
-            await client.subscribe(self._topics.all_facts(), qos=1)
+            topics = [self._topics.all_facts(), self._topics.all_wms()]
+            await client.subscribe([(topic, 1) for topic in topics])
             self._back_off.succeeded()
-            log.info("ingest: listening to %s at %s", self._topics.all_facts(), self._broker.url)
+            log.info("ingest: listening to %s at %s", " and ".join(topics), self._broker.url)
             async for message in client.messages:
                 await self.take(message.topic.value, message.payload)
                 await self._take_more(intake)
@@ -126,4 +128,6 @@ def _store_of(admitted: ShardInput) -> str:
             return admitted.request.store
         case PayloadRefused():
             return admitted.store or ""
+        case DocumentReceived():
+            return admitted.command.store
     raise AssertionError(f"admission makes no {type(admitted).__name__}")

@@ -14,7 +14,7 @@ from cloud.ingest.admission import admit
 from cloud.ingest.offering import ShardInbox
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import QuarantineEntry
-from cloud.shards.messages import BatchReceived, PayloadRefused, Redrive
+from cloud.shards.messages import BatchReceived, DocumentReceived, PayloadRefused, Redrive
 from protocol.ids import StoreId
 from protocol.topics import Topics
 
@@ -70,6 +70,10 @@ def redrive_of(entry: QuarantineEntry, topics: Topics, now_ms: int) -> Redrive:
     admitted = admit(topic, content.payload, topics, now_ms)
     if isinstance(admitted, BatchReceived):
         return Redrive(quarantine_id=entry.id, batch=admitted)
+    if isinstance(admitted, DocumentReceived):
+        return Redrive(quarantine_id=entry.id, batch=None, document=admitted)
     if isinstance(admitted, PayloadRefused):
         return Redrive(quarantine_id=entry.id, batch=None, detail=admitted.detail)
-    return Redrive(quarantine_id=entry.id, batch=None, detail="only batches can be redriven")
+    return Redrive(
+        quarantine_id=entry.id, batch=None, detail="only batches and documents can be redriven"
+    )

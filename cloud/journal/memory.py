@@ -155,9 +155,14 @@ class MemoryJournal:
         """Return those of these SKU-locations that exist, in any order."""
         return [self._states[store, gtin] for gtin in gtins if (store, gtin) in self._states]
 
-    def states(self, store: str | None = None) -> Iterator[StateRow]:
-        """Return all states (of one store), by store and GTIN."""
-        return _by_key(self._states, store)
+    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
+        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
+        return [self._states[key] for key in keys if key in self._states]
+
+    def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
+        """Return all states, by store and GTIN (or those of one store after a GTIN)."""
+        rows = _by_key(self._states, store)
+        return rows if store is None else (row for row in rows if row.gtin > after)
 
     def states_changed(self, store: str, after: int) -> Iterator[StateRow]:
         """Return a store's states that changed after a position, oldest change first."""
@@ -193,9 +198,9 @@ class MemoryJournal:
         """Return all claimed till lines, by store, transaction and line."""
         return _by_key(self._business_keys)
 
-    def reorders(self) -> Iterator[ReorderRow]:
-        """Return all reorders, by store, GTIN and number."""
-        return _by_key(self._reorders)
+    def reorders(self, *, after: tuple[str, str, int] = ("", "", 0)) -> Iterator[ReorderRow]:
+        """Return all reorders, by store, GTIN and number, after such a triple."""
+        return (row for row in _by_key(self._reorders) if row[:3] > after)
 
     def reorders_changed(self, after: int) -> Iterator[ReorderRow]:
         """Return the reorders that changed after a position, oldest change first."""

@@ -54,8 +54,11 @@ class JournalReader(Protocol):
     def states_of(self, store: str, gtins: Iterable[str]) -> list[StateRow]:
         """Return those of these SKU-locations that exist, in any order."""
 
-    def states(self, store: str | None = None) -> Iterator[StateRow]:
-        """Return all states (of one store), by store and GTIN."""
+    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
+        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
+
+    def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
+        """Return all states, by store and GTIN (or those of one store after a GTIN)."""
 
     def states_changed(self, store: str, after: int) -> Iterator[StateRow]:
         """Return a store's states that changed after a position, oldest change first."""
@@ -80,8 +83,8 @@ class JournalReader(Protocol):
     def business_keys(self) -> Iterator[BusinessKeyRow]:
         """Return all claimed till lines, by store, transaction and line."""
 
-    def reorders(self) -> Iterator[ReorderRow]:
-        """Return all reorders, by store, GTIN and number."""
+    def reorders(self, *, after: tuple[str, str, int] = ("", "", 0)) -> Iterator[ReorderRow]:
+        """Return all reorders, by store, GTIN and number, after such a triple."""
 
     def reorders_changed(self, after: int) -> Iterator[ReorderRow]:
         """Return the reorders that changed after a position, oldest change first."""

@@ -86,11 +86,16 @@ class SqliteReader(SqliteRecords):
         sql = f"{_STATES} WHERE store = ? AND gtin = ?"
         return self._many(StateRow, sql, ((store, gtin) for gtin in gtins))
 
-    def states(self, store: str | None = None) -> Iterator[StateRow]:
-        """Return all states (of one store), by store and GTIN."""
+    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
+        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
+        return self._many(StateRow, f"{_STATES} WHERE store = ? AND gtin = ?", keys)
+
+    def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
+        """Return all states, by store and GTIN (or those of one store after a GTIN)."""
         if store is None:
             return self._rows(StateRow, f"{_STATES} ORDER BY store, gtin")
-        return self._rows(StateRow, f"{_STATES} WHERE store = ? ORDER BY gtin", store)
+        sql = f"{_STATES} WHERE store = ? AND gtin > ? ORDER BY gtin"
+        return self._rows(StateRow, sql, store, after)
 
     def states_changed(self, store: str, after: int) -> Iterator[StateRow]:
         """Return a store's states that changed after a position, oldest change first."""
@@ -131,9 +136,10 @@ class SqliteReader(SqliteRecords):
         """Return all claimed till lines, by store, transaction and line."""
         return self._rows(BusinessKeyRow, f'{_KEYS} ORDER BY store, "transaction", line')
 
-    def reorders(self) -> Iterator[ReorderRow]:
-        """Return all reorders, by store, GTIN and number."""
-        return self._rows(ReorderRow, f"{_REORDERS} ORDER BY store, gtin, number")
+    def reorders(self, *, after: tuple[str, str, int] = ("", "", 0)) -> Iterator[ReorderRow]:
+        """Return all reorders, by store, GTIN and number, after such a triple."""
+        sql = f"{_REORDERS} WHERE (store, gtin, number) > (?, ?, ?) ORDER BY store, gtin, number"
+        return self._rows(ReorderRow, sql, *after)
 
     def reorders_changed(self, after: int) -> Iterator[ReorderRow]:
         """Return the reorders that changed after a position, oldest change first."""

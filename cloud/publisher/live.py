@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cloud.publisher.outgoing import Outgoing
 from cloud.publisher.retained import Retained
-from cloud.publisher.stores import answer, mirror_update, signal
+from cloud.publisher.stores import answer, mirror_update, signal, task
 from cloud.publisher.wms import (
     notice_arrays,
     retained_reorder,
@@ -28,6 +28,10 @@ def to_stores(committed: Committed, topics: Topics) -> Iterator[Outgoing]:
         yield answer(message, topics)
     for reorder in committed.reorders:
         yield signal(reorder, topics)
+    for notice in committed.notices:
+        message_of_task = task(notice, topics)
+        if message_of_task is not None:
+            yield message_of_task
 
 
 def newest_answers(answers: list[Ack | Welcome]) -> list[Ack | Welcome]:

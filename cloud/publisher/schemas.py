@@ -14,13 +14,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from protocol import documents, envelope, facts, updates
+from protocol import documents, envelope, facts, updates, wms_documents
 from protocol.codec import SCHEMA_VERSION
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 BINARY: Final = "Binary in MessagePack; write it as base64 text to validate it by this schema."
 
-_MODULES: Final[tuple[ModuleType, ...]] = (documents, envelope, facts, updates)
+_MODULES: Final[tuple[ModuleType, ...]] = (documents, envelope, facts, updates, wms_documents)
 _PUBLISHED: Final[dict[str, tuple[Any, str]]] = {
     "stock-1": (
         documents.StockDocument,
@@ -36,7 +36,17 @@ _PUBLISHED: Final[dict[str, tuple[Any, str]]] = {
     "cloud-1": (documents.CloudDocument, "The cloud, retained on {root}/cloud/agent"),
     "up-1": (envelope.UpFrame, "MessagePack frames on {root}/{store}/up/facts"),
     "down-1": (envelope.DownFrame, "MessagePack frames on {root}/{store}/down/…"),
+    "despatch-advice-1": (
+        wms_documents.DespatchAdviceDocument,
+        "Goods were shipped, on {root}/{store}/wms/despatch_advice",
+    ),
+    "reorder-status-1": (
+        wms_documents.ReorderStatusDocument,
+        "Where a reorder stands, on {root}/{store}/wms/reorder_status",
+    ),
 }
+_WRITTEN_BY_OTHERS: Final = ("despatch-advice-1", "reorder-status-1")
+"""Of these a field that has a default may be left out."""
 
 
 def published() -> Iterator[tuple[str, bytes]]:
@@ -44,7 +54,8 @@ def published() -> Iterator[tuple[str, bytes]]:
     for name, (document_type, title) in _PUBLISHED.items():
         schema = {"$schema": DIALECT, "title": title, **msgspec.json.schema(document_type)}
         for title_of_type, definition in schema["$defs"].items():
-            _complete(definition, _type_named(title_of_type))
+            is_ours = name not in _WRITTEN_BY_OTHERS
+            _complete(definition, _type_named(title_of_type), is_ours=is_ours)
         text = msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2)
         yield f"{name}.json", text + b"\n"
 
@@ -54,11 +65,12 @@ def _type_named(name: str) -> type[Struct]:
     return found
 
 
-def _complete(definition: dict[str, Any], struct: type[Struct]) -> None:
+def _complete(definition: dict[str, Any], struct: type[Struct], *, is_ours: bool) -> None:
     """Say what the types alone do not: names of positions, and that we write every field."""
     definition["description"] = cleandoc(definition["description"])
     if definition["type"] == "object":
-        definition["required"] = list(definition["properties"])
+        if is_ours:
+            definition["required"] = list(definition["properties"])
         return
     names = list(struct.__struct_fields__)
     if struct.__struct_config__.tag is not None:

@@ -1,6 +1,9 @@
 """What a store hears: mirror updates, acknowledgements and signals, as MessagePack frames. Pure."""
 
+from typing import Final
+
 from cloud.publisher.outgoing import ANSWER, MIRROR, SIGNAL, Outgoing
+from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange, StoreChange
 from cloud.sku_location.state import SkuLocation, reorder_id
 from protocol.codec import encode_down
@@ -11,8 +14,11 @@ from protocol.updates import (
     MirrorState,
     MirrorUpdate,
     ReorderSignal,
+    TaskSignal,
     Welcome,
 )
+
+DETAIL_LENGTH_MAX: Final = 256
 
 
 def mirror_update(change: StoreChange, topics: Topics) -> Outgoing:
@@ -62,3 +68,22 @@ def signal(change: ReorderChange, topics: Topics) -> Outgoing:
         received=reorder.received,
     )
     return Outgoing(topics.signals(StoreId(change.store)), encode_down(message), SIGNAL)
+
+
+def task(notice: Notice, topics: Topics) -> Outgoing | None:
+    """Return a notice as a message to its store, if somebody there should act on it."""
+    kind = notice.kind
+    if kind not in ("replenish", "recount", "pick") or notice.measure is None:
+        return None
+    message = TaskSignal(
+        store=notice.store,
+        task_id=notice.id,
+        kind=kind,
+        gtin=notice.gtin,
+        measure=notice.measure,
+        quantity=notice.quantity,
+        created_at_ms=notice.created_at_ms,
+        order_id=notice.order_id,
+        detail=notice.detail[:DETAIL_LENGTH_MAX],
+    )
+    return Outgoing(topics.signals(StoreId(notice.store)), encode_down(message), SIGNAL)

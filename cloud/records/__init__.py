@@ -5,13 +5,30 @@ from typing import Final, TypeVar
 import msgspec
 
 from cloud.journal.rows import RecordRow
+from cloud.records.despatch_advice import DespatchAdvice
+from cloud.records.discrepancy import Discrepancy
 from cloud.records.document import Document
+from cloud.records.goods_return import GoodsReturn
 from cloud.records.notice import Notice
+from cloud.records.order import Order
+from cloud.records.received_tag import ReceivedTag
 from cloud.records.record import Record as Record
 from cloud.records.reservation import Reservation
+from cloud.records.sale_void import SaleVoid
 
 RECORD_TYPES: Final[dict[str, type[Record]]] = {
-    kind.KIND: kind for kind in (Document, Notice, Reservation)
+    kind.KIND: kind
+    for kind in (
+        DespatchAdvice,
+        Discrepancy,
+        Document,
+        GoodsReturn,
+        Notice,
+        Order,
+        ReceivedTag,
+        Reservation,
+        SaleVoid,
+    )
 }
 """By kind. A kind is stored, so it is never renamed."""
 

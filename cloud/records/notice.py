@@ -14,6 +14,7 @@ NoticeKind = Literal[
     "reorder_escalated",
     "replenish",
     "recount",
+    "pick",
 ]
 
 

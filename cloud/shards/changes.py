@@ -288,9 +288,10 @@ class Changes:
         """Return what a location expects; read once, and followed by `_adopt` from then on."""
         expected = self._expected.get(store)
         if expected is None:
-            rows = self._journal.records(DespatchAdvice.KIND, store)
+            kind = DespatchAdvice.KIND
+            was_used = next(self._journal.records(kind, store), None) is not None
             expected = ExpectedGoods(
-                is_used=next(rows, None) is not None,
+                is_used=was_used or any(key[:2] == (kind, store) for key in self.records.changed),
                 advices=self.records.open(DespatchAdvice, store),
                 discrepancies=self.records.open(Discrepancy, store),
             )

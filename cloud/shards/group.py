@@ -21,7 +21,15 @@ from cloud.shards.changes import (
     quarantine_digest,
 )
 from cloud.shards.desk import Stamp
-from cloud.shards.messages import BatchReceived, Done, PayloadRefused, Redrive, Reply, Submitted
+from cloud.shards.messages import (
+    BatchReceived,
+    DocumentReceived,
+    Done,
+    PayloadRefused,
+    Redrive,
+    Reply,
+    Submitted,
+)
 from cloud.shards.residents import Residents
 from cloud.shards.sequence import Judgement, Sequence
 from cloud.shards.stamping import Stamping
@@ -58,7 +66,10 @@ class Group:
         self.position = journal.position()
         self.facts_duplicate = 0
 
-    def take(self, item: BatchReceived | Submitted | SetPolicy | PayloadRefused | Redrive) -> None:
+    def take(
+        self,
+        item: BatchReceived | Submitted | SetPolicy | PayloadRefused | DocumentReceived | Redrive,
+    ) -> None:
         """Apply one input on top of those taken before."""
         if isinstance(item, BatchReceived):
             self._take_batch(item)
@@ -68,6 +79,8 @@ class Group:
             self._take_policy(item)
         elif isinstance(item, PayloadRefused):
             self._take_refused(item)
+        elif isinstance(item, DocumentReceived):
+            self._take_document(item)
         elif isinstance(item, Redrive):
             self._take_redrive(item)
         else:
@@ -143,6 +156,19 @@ class Group:
         self._sequence.accept(row)
         return answer
 
+    def _take_document(self, document: DocumentReceived) -> None:
+        answer = self._submit(document.command)
+        if isinstance(answer, Refused):
+            refused = PayloadRefused(
+                topic=document.topic,
+                store=document.command.store,
+                reason=str(answer.reason),
+                detail=answer.detail,
+                payload=document.payload,
+                received_at_ms=document.received_at_ms,
+            )
+            self._take_refused(refused)
+
     def _take_refused(self, refused: PayloadRefused) -> None:
         self._quarantined.append(
             Quarantined(
@@ -188,6 +214,9 @@ class Group:
         """Try an entry again; return why it is still refused, if it is."""
         if content.seq:
             return self._redrive_fact(content)
+        if redrive.document is not None:
+            answer = self._submit(redrive.document.command)
+            return answer.detail if isinstance(answer, Refused) else None
         if redrive.batch is None:
             return redrive.detail
         judgement = self._sequence.judge(redrive.batch)

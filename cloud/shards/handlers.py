@@ -9,6 +9,15 @@ from typing import Any, Final
 
 from cloud.commands import AnyCommand
 from cloud.commands.documents import SetDocument
+from cloud.commands.goods import (
+    AdviseDespatch,
+    CloseDespatch,
+    DespatchTransfer,
+    ReceiveDespatch,
+    ResolveDiscrepancy,
+)
+from cloud.commands.orders import AmendOrder, PlaceOrder, SettleOrder
+from cloud.commands.reorders import Escalate, Review, SetReorderStatus
 from cloud.commands.reservations import (
     AwaitPayment,
     Confirm,
@@ -20,10 +29,19 @@ from cloud.commands.reservations import (
     Reserve,
     Ship,
 )
+from cloud.commands.returns import AcceptReturn, InspectReturn
 from cloud.commands.stock import AdjustStock
+from cloud.orders.handlers import amend_order, place_order, settle_order
+from cloud.receiving.advising import advise_despatch
+from cloud.receiving.closing import close_despatch
+from cloud.receiving.receipts import receive_despatch
+from cloud.receiving.resolving import resolve_discrepancy
+from cloud.receiving.transfers import despatch_transfer
 from cloud.records import Record
 from cloud.records.document import Document
+from cloud.reorders.handlers import escalate, review, set_reorder_status
 from cloud.reservations.handlers import change_reservation, reserve
+from cloud.returns.handlers import accept_return, inspect_return
 from cloud.shards.desk import Desk
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.messages import AnyMessage, Reinstate, Withhold, WriteOff
@@ -78,4 +96,17 @@ _HANDLERS: Final[dict[type, Handler]] = {
     Ship: change_reservation,
     HandOver: change_reservation,
     Expire: change_reservation,
+    PlaceOrder: place_order,
+    AmendOrder: amend_order,
+    SettleOrder: settle_order,
+    AdviseDespatch: advise_despatch,
+    ReceiveDespatch: receive_despatch,
+    CloseDespatch: close_despatch,
+    ResolveDiscrepancy: resolve_discrepancy,
+    DespatchTransfer: despatch_transfer,
+    AcceptReturn: accept_return,
+    InspectReturn: inspect_return,
+    SetReorderStatus: set_reorder_status,
+    Escalate: escalate,
+    Review: review,
 }

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
+from cloud.commands.command import LINES_MAX
 from cloud.shards.messages import (
     BatchReceived,
+    DocumentReceived,
     HelloReceived,
     MirrorRequested,
     PayloadRefused,
@@ -95,10 +97,12 @@ class Inbox:
 def _size_bytes(item: ShardInput) -> int:
     if isinstance(item, BatchReceived):
         return len(item.frame)
-    return len(item.payload) if isinstance(item, PayloadRefused) else 0
+    return len(item.payload) if isinstance(item, PayloadRefused | DocumentReceived) else 0
 
 
 def _weight_facts(item: ShardInput) -> int:
     if isinstance(item, BatchReceived):
         return len(item.batch.facts)
+    if isinstance(item, DocumentReceived):
+        return LINES_MAX
     return MIRROR_WEIGHT_FACTS if isinstance(item, HelloReceived | MirrorRequested) else 1

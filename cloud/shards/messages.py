@@ -61,17 +61,28 @@ class PayloadRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentReceived:
+    """A warehouse system sent a command; what the shard refuses of it, it quarantines."""
+
+    command: AnyCommand
+    topic: str
+    payload: bytes
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Redrive:
     """An operator asked to try a quarantined entry again.
 
-    `batch` is what admission makes of a quarantined payload now. It is `None` for a single fact,
-    which the shard decodes itself, and for a payload that is still refused, for the reason in
-    `detail`.
+    `batch` or `document` is what admission makes of a quarantined payload now. Both are `None` for
+    a single fact, which the shard decodes itself, and for a payload that is still refused, for the
+    reason in `detail`.
     """
 
     quarantine_id: int
     batch: BatchReceived | None
     detail: str = ""
+    document: DocumentReceived | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +122,7 @@ ShardInput = (
     | SetPolicy
     | Published
     | PayloadRefused
+    | DocumentReceived
     | Redrive
 )
 

@@ -57,7 +57,7 @@ class Shard:
         self.owner_epoch: Final = owner_epoch
         self._journal: Final = journal
         self._residents: Final = Residents(residents_max)
-        self._stamping: Final = Stamping(buffers)
+        self._stamping: Final = Stamping(buffers, journal)
         self._published_through: int | None = None
         self._published_written_at_ms: int | None = None
 

@@ -11,7 +11,10 @@ from msgspec.structs import replace
 
 from cloud.commands import AnyCommand
 from cloud.commands.reservations import Reserve, ReserveLine
+from cloud.commands.returns import AcceptReturn
+from cloud.journal.port import JournalReader
 from cloud.reservations.handlers import summed
+from cloud.returns.receipts import with_what_was_sold
 from cloud.shards.changes import Changes
 from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import SkuLocation
@@ -44,11 +47,14 @@ class NoBuffers:
 class Stamping:
     """Stamps commands before they are decided."""
 
-    def __init__(self, buffers: Buffers) -> None:
+    def __init__(self, buffers: Buffers, journal: JournalReader) -> None:
         self._buffers: Final = buffers
+        self._journal: Final = journal
 
     def stamped(self, command: AnyCommand, changes: Changes, now_ms: int) -> AnyCommand:
         """Return the command as it is decided and journalled."""
+        if isinstance(command, AcceptReturn):
+            return with_what_was_sold(command, self._journal)
         if not isinstance(command, Reserve):
             return command
         lines = [self._line(command, line, changes, now_ms) for line in summed(command.lines)]

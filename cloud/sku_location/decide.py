@@ -22,9 +22,9 @@ from cloud.sku_location.messages import (
 )
 from cloud.sku_location.refusal import Refused
 from cloud.sku_location.reorders import (
-    decide_escalation,
     adjustment,
     answer_to,
+    decide_escalation,
     decide_mark,
     is_cancellation,
     may_concern_reorders,

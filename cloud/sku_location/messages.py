@@ -118,7 +118,7 @@ class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):
     """Goods arrived, `from_incoming` of them announced; `withheld` cannot be sold, for a reason.
 
     `occurred_at_ms` is when they arrived. `fills_reorder` is false for
-    goods that no reorder asked for.
+    goods that no reorder asked for. A `quantity` of 0 says that goods told of were here already.
     """
 
     quantity: int

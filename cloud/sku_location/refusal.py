@@ -27,6 +27,7 @@ class Refusal(StrEnum):
     REPEATED_ID = "repeated_id"
     ALREADY_RETURNED = "already_returned"
     INVALID = "invalid"
+    UNROUTABLE = "unroutable"
 
 
 class Refused(NamedTuple):

@@ -36,7 +36,12 @@ DAY_MS: Final = 86_400_000
 THURSDAY: Final = 3
 """Weekday of 1970-01-01, counted from Monday = 0."""
 
+CLOCKS_DIFFER_MS: Final = 3_600_000
+"""A delivery this long before a reorder may still be its answer: stores' clocks are not exact."""
+
 FINAL: Final[tuple[ReorderStatus, ...]] = ("received", "cancelled")
+_SUPPLYING: Final[tuple[ReorderStatus, ...]] = ("acknowledged", "despatched")
+_ANSWERS: Final = (Received, ReorderMarked, IncomingChanged)
 
 _NEXT: Final[dict[ReorderStatus, tuple[ReorderStatus, ...]]] = {
     "open": ("acknowledged", "despatched", "cancelled"),
@@ -60,8 +65,7 @@ def is_unanswered(reorder: Reorder) -> bool:
 def may_concern_reorders(state: SkuLocation, event: AnyEvent) -> bool:
     """Rule out cheaply what is most common: no policy, or a reorder that is the supplier's."""
     if state.reorder is not None and has_open_reorder(state):
-        answers = Received | ReorderMarked | IncomingChanged
-        return is_unanswered(state.reorder) or isinstance(event, answers)
+        return is_unanswered(state.reorder) or isinstance(event, _ANSWERS)
     return state.policy is not None or isinstance(event, PolicySet)
 
 
@@ -81,7 +85,7 @@ def _filling(
     reorder: Reorder, event: Received, now_ms: int
 ) -> ReorderFilled | ReorderReceived | None:
     """A delivery from before the reorder, told late, cannot be the answer to it."""
-    if event.happened_at_ms < reorder.opened_at_ms:
+    if event.happened_at_ms < reorder.opened_at_ms - CLOCKS_DIFFER_MS:
         return None
     is_all = event.quantity >= reorder.quantity - reorder.received
     filled = ReorderReceived if is_all else ReorderFilled
@@ -183,7 +187,7 @@ def _mark(reorder: Reorder, message: MarkReorder, cause: Cause, now_ms: int) -> 
     quantity = message.quantity or reorder.quantity
     status = message.status
     # A supplier who sends no more than what has come already, has sent everything.
-    if status in ("acknowledged", "despatched") and quantity <= reorder.received:
+    if status in _SUPPLYING and status in _NEXT[reorder.status] and quantity <= reorder.received:
         status = "received"
     return ReorderMarked(
         cause=cause,

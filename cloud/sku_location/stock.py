@@ -137,6 +137,8 @@ def _incoming_changed(
 def _take_in(
     state: SkuLocation, message: TakeIn, measure: Measure, cause: Cause, now_ms: int
 ) -> list[AnyEvent]:
+    if not message.quantity:
+        return []
     moved_at_ms = happened_at_ms(message.occurred_at_ms, now_ms)
     absorbed_by = absorber_of(state, moved_at_ms)
     events: list[AnyEvent] = [

@@ -16,14 +16,18 @@ import apsw
 import msgspec
 
 from edge.errors import EdgeError
-from protocol.updates import MirrorState, MirrorUpdate, ReorderSignal
+from protocol.updates import MirrorState, MirrorUpdate, ReorderSignal, TaskSignal
 
 BUSY_TIMEOUT_MS: Final = 5_000
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+TASKS_MAX: Final = 200
+"""The newest are kept; what nobody got round to, a later signal brings again or nobody needs."""
 
 _TABLES: Final = """
 DROP TABLE IF EXISTS states;
 DROP TABLE IF EXISTS reorders;
+DROP TABLE IF EXISTS tasks;
 DROP TABLE IF EXISTS progress;
 CREATE TABLE states (
     gtin TEXT PRIMARY KEY, version INTEGER NOT NULL, state BLOB NOT NULL
@@ -33,6 +37,7 @@ CREATE TABLE reorders (
     is_open INTEGER NOT NULL, signal BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reorders_of ON reorders (gtin);
+CREATE TABLE tasks (task_id TEXT PRIMARY KEY, task BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     position INTEGER NOT NULL, epoch INTEGER NOT NULL, through_seq INTEGER NOT NULL
@@ -48,10 +53,12 @@ INSERT INTO reorders VALUES (?, ?, ?, ?, ?) ON CONFLICT (reorder_id) DO UPDATE
 SET revision = excluded.revision, is_open = excluded.is_open, signal = excluded.signal
 WHERE excluded.revision > revision
 """
+_UPSERT_TASK: Final = "INSERT INTO tasks VALUES (?, ?) ON CONFLICT (task_id) DO NOTHING"
 _log = logging.getLogger(__name__)
 _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(MirrorState)
 _signal_decoder: Final = msgspec.msgpack.Decoder(ReorderSignal)
+_task_decoder: Final = msgspec.msgpack.Decoder(TaskSignal)
 
 
 class MirrorFailed(EdgeError):
@@ -130,6 +137,16 @@ class SqliteMirror:
             self._db.execute(forget, (signal.gtin, signal.reorder_id))
             self._db.execute(_UPSERT_REORDER, row)
 
+    def apply_task(self, task: TaskSignal) -> None:
+        """Take a task in, and let go of the oldest beyond `TASKS_MAX`."""
+        forget = (
+            "DELETE FROM tasks WHERE task_id NOT IN"
+            " (SELECT task_id FROM tasks ORDER BY task_id DESC LIMIT ?)"
+        )
+        with self._transaction():
+            self._db.execute(_UPSERT_TASK, (task.task_id, _encoder.encode(task)))
+            self._db.execute(forget, (TASKS_MAX,))
+
     def reset(self) -> None:
         """Forget everything: the cloud is older than this mirror."""
         with self._transaction():
@@ -147,6 +164,11 @@ class SqliteMirror:
         query = "SELECT signal FROM reorders WHERE is_open ORDER BY reorder_id"
         return [_signal_decoder.decode(signal) for (signal,) in self._rows(query)]
 
+    def tasks(self) -> list[TaskSignal]:
+        """Return the newest tasks, the newest first."""
+        query = "SELECT task FROM tasks ORDER BY task_id DESC"
+        return [_task_decoder.decode(task) for (task,) in self._rows(query)]
+
     def close(self) -> None:
         """Release the file."""
         self._db.close()
@@ -154,6 +176,7 @@ class SqliteMirror:
     def _empty(self) -> None:
         self._db.execute("DELETE FROM states")
         self._db.execute("DELETE FROM reorders")
+        self._db.execute("DELETE FROM tasks")
         self._db.execute("UPDATE progress SET position = 0, epoch = 0, through_seq = 0")
 
     def _rows(self, query: str, *bindings: str | None) -> list[tuple[Any, ...]]:

@@ -48,7 +48,14 @@ from protocol.envelope import Hello, MirrorRequest
 from protocol.errors import FrameRejected
 from protocol.ids import Seq, StoreId
 from protocol.topics import Topics
-from protocol.updates import Ack, DownMessage, MirrorUpdate, ReorderSignal, Welcome
+from protocol.updates import (
+    Ack,
+    DownMessage,
+    MirrorUpdate,
+    ReorderSignal,
+    TaskSignal,
+    Welcome,
+)
 
 RECONNECT_FIRST_MS: Final = 50
 RECONNECT_MAX_MS: Final = 30_000
@@ -331,9 +338,11 @@ class Uplink:
 
     # The mirror. It is a convenience: when it fails, facts still go to the cloud.
 
-    async def _mirror_it(self, message: MirrorUpdate | ReorderSignal) -> None:
+    async def _mirror_it(self, message: MirrorUpdate | ReorderSignal | TaskSignal) -> None:
         if isinstance(message, ReorderSignal):
             await self._with_mirror(lambda: self._mirror.apply_signal(message))
+        elif isinstance(message, TaskSignal):
+            await self._with_mirror(lambda: self._mirror.apply_task(message))
         else:
             await self._with_mirror(lambda: self._mirror.apply(message))
 

@@ -124,7 +124,7 @@ def test_history_names_the_facts_that_made_a_count(config: Path) -> None:
 def test_verify_of_a_true_journal_is_identical(config: Path) -> None:
     result = command(config, "verify")
     assert result.exit_code == 0
-    assert result.stdout.startswith("identical: 4 states, 0 reorders, 2 watermarks, 1 till lines; ")
+    assert result.stdout.startswith("identical: 4 states, 0 reorders, 2 watermarks, 1 till lines, ")
     (report,) = json.loads(command(config, "verify", "--json").stdout)
     assert (report["difference_count"], report["states_compared"]) == (0, 4)
 

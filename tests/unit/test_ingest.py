@@ -157,7 +157,7 @@ def test_only_batches_are_redriven() -> None:
         agent_version="0",
     )
     redrive = redrive_of(entry(quarantined(encode_up(hello))), TOPICS, 9)
-    assert (redrive.batch, redrive.detail) == (None, "only batches can be redriven")
+    assert (redrive.batch, redrive.detail) == (None, "only batches and documents can be redriven")
 
 
 async def test_a_request_is_offered_once_until_the_shard_has_settled_it() -> None:

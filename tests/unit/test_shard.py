@@ -418,8 +418,8 @@ def test_a_reorder_is_told_and_kept_with_the_position_that_changed_it(world: Wor
 
 
 def test_a_reorder_that_closes_and_one_that_opens_are_both_told(world: World) -> None:
-    world.commit(POLICY, batch(1, [counted(5), sold(40)]))
-    committed = world.commit(batch(3, [received(15)]))
+    world.commit(POLICY, batch(1, [counted(5), received(4), sold(40)]))
+    committed = world.commit(batch(4, [received(11)]))
     told = [(change.reorder.number, change.reorder.status) for change in committed.reorders]
     assert told == [(1, "received"), (2, "open")]
 
