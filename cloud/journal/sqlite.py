@@ -97,16 +97,16 @@ class SqliteJournal(SqliteReader):
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _move_log(self) -> None:
+    def _move_log(self, *, is_last: bool = False) -> None:
         with self._storage():
-            move_log(self._connection)
+            move_log(self._connection, is_last=is_last)
         self._log_pages = 0
 
     def close(self) -> None:
         """Move what is left in the log into the database, and release the file."""
         try:
             if not self._has_failed:
-                self._move_log()
+                self._move_log(is_last=True)
         finally:
             super().close()
 

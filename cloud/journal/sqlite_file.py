@@ -66,13 +66,18 @@ def open_existing(path: Path, *, read_only: bool) -> apsw.Connection:
         return connection
 
 
-def move_log(connection: apsw.Connection) -> None:
+def move_log(connection: apsw.Connection, *, is_last: bool = False) -> None:
     """Move the write-ahead log into the database, as far as no reader is in the way.
+
+    `is_last`: leave an empty log behind, if nobody reads. Waits for nobody.
 
     Raises apsw's errors, a failed fsync among them; then nothing of the file can be relied on.
     """
-    with suppress(apsw.BusyError):
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    if is_last:
+        connection.set_busy_timeout(0)
+        with suppress(apsw.BusyError):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 @contextmanager

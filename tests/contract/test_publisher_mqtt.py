@@ -364,7 +364,6 @@ async def test_a_reorder_that_closed_while_nobody_told_is_removed_after_the_rest
     async with site.publishing():
         site.commit(SetPolicy(store="S001", gtin=gtin_of(1), policy=policy))
         site.apply(counted(1, 4))
-    site.apply(counted(1, 30))
     received = GoodsReceived(
         occurred_at_ms=3,
         source="dock",
