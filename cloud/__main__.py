@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 
 from cloud import assembly, reports
+from cloud.api.access import ROLES, load_tokens, new_token, token_entry
 from cloud.config import Settings, load_policies, load_settings
 from cloud.console import print_json, print_rows
 from cloud.errors import CloudError, ConfigInvalid
@@ -79,6 +80,21 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
     with _clear_errors():
         settings, policies = _load(config)
     typer.echo(f"{config}: good; {len(policies)} policies, broker {settings.broker.url}")
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="Who will use it: 1 to 48 letters, digits, - _ .")],
+    role: Annotated[list[str], typer.Option("--role", help=f"One of {', '.join(ROLES)}; again.")],
+    channel: Annotated[list[str] | None, typer.Option(help="Only for this channel; again.")] = None,
+    location: Annotated[list[str] | None, typer.Option(help="Only at this one; again.")] = None,
+) -> None:
+    """Make a token for the HTTP API: it is shown once, and its entry for the tokens file."""
+    with _clear_errors():
+        secret, digest = new_token()
+        entry = token_entry(name, digest, role, channel or [], location or [])
+    typer.echo(f"The token, which nobody can show you again: {secret}", err=True)
+    typer.echo(entry)
 
 
 @app.command()
@@ -196,6 +212,8 @@ def _tell(ids: list[int], unknown: list[int], done: str) -> None:
 
 def _load(config: Path) -> tuple[Settings, list[SetPolicy]]:
     settings = load_settings(config)
+    if settings.api is not None:
+        load_tokens(Path(settings.api.tokens_file))
     policy_file = settings.shards.policy_file
     return settings, load_policies(Path(policy_file)) if policy_file else []
 

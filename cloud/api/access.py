@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from msgspec import Meta, Struct
@@ -143,6 +144,21 @@ def new_token() -> tuple[str, str]:
     """Return a new token and its SHA-256 digest in hexadecimal digits."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_RANDOM_BYTES)
     return token, sha256(token.encode()).hexdigest()
+
+
+def token_entry(
+    name: str, digest: str, roles: list[str], channels: list[str], locations: list[str]
+) -> str:
+    """Return an entry for the tokens file, or raise `ConfigInvalid` for what cannot be in it."""
+    entry = {"name": name, "sha256": digest, "roles": roles}
+    entry |= {"channels": channels} if channels else {}
+    entry |= {"locations": locations} if locations else {}
+    try:
+        msgspec.convert(entry, TokenEntry)
+    except msgspec.ValidationError as error:
+        raise ConfigInvalid(str(error).replace(" - at `$.", ": ").rstrip("`")) from error
+    lines = [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in entry.items()]
+    return "\n".join(["[[tokens]]", *lines])
 
 
 class Allows:

@@ -35,6 +35,7 @@ class ExpectedGoods:
         self._by_sscc: Final[dict[str, list[str]]] = {}
         self._by_gtin: Final[dict[str, list[str]]] = {}
         self._missing: Final[dict[bytes, dict[str, str]]] = {}
+        self._missing_by_short: Final[dict[str, tuple[bytes, ...]]] = {}
         for record in (*advices, *discrepancies):
             self.note(record)
 
@@ -63,11 +64,13 @@ class ExpectedGoods:
                 self._by_tag.setdefault(epc, []).append(advice.id)
 
     def _note_short(self, short: Discrepancy) -> None:
-        for epc in short.epcs:
-            despatches = self._missing.setdefault(epc, {})
-            despatches.pop(short.id, None)
-            if short.is_open:
-                despatches[short.id] = short.despatch_id
+        # A tag that was found is missing no more, and is not listed any more either.
+        for epc in self._missing_by_short.pop(short.id, ()):
+            del self._missing[epc][short.id]
+        if short.is_open:
+            self._missing_by_short[short.id] = short.epcs
+            for epc in short.epcs:
+                self._missing.setdefault(epc, {})[short.id] = short.despatch_id
 
     def _still_open(self, despatches: Iterable[str]) -> list[DespatchAdvice]:
         """Return those that are open, the oldest first."""

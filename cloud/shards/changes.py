@@ -6,10 +6,7 @@ inputs with the same positions and times it makes the same rows (P8). Pure.
 """
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Final
-
-import msgspec
 
 from cloud.commands import AnyCommand
 from cloud.commands.stock import ApplyFact
@@ -30,23 +27,26 @@ from cloud.journal.rows import (
 )
 from cloud.receiving.expected import ExpectedGoods
 from cloud.receiving.portal import is_arrival, receive_fact
-from cloud.records import Record, decode_any_record, encode_record, record_row
+from cloud.records import Record, record_row
 from cloud.records.despatch_advice import DespatchAdvice
 from cloud.records.discrepancy import Discrepancy
 from cloud.records.notice import Notice
 from cloud.returns.receipts import note_void
 from cloud.shards.clocks import clock_error_ms, corrected
+from cloud.shards.command_keys import command_key
 from cloud.shards.desk import Desk, Stamp
 from cloud.shards.handlers import handle
 from cloud.shards.messages import Done, ReorderChange
+from cloud.shards.quarantining import quarantined_fact
 from cloud.shards.record_layer import RecordKey, RecordLayer
 from cloud.shards.residents import Residents, SkuKey
 from cloud.shards.signals import may_signal, signal_refused
+from cloud.shards.till_lines import claim_of
 from cloud.sku_location.decide import cause_of, decide
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.refusal import Refusal, Refused
 from cloud.sku_location.state import Cause, SkuLocation, ledger_closes
-from protocol.codec import decode_fact, decode_up, encode_fact
+from protocol.codec import decode_fact, decode_up
 from protocol.envelope import FactBatch
 from protocol.errors import InvalidIdentifier
 from protocol.facts import (
@@ -62,9 +62,6 @@ from protocol.updates import STATES_PER_UPDATE_MAX
 
 StoreFact = DeviceHealthChanged | FactsShed
 """Facts about a store's equipment rather than about goods: journalled, counted, nothing else."""
-
-LINE_DIGEST_BYTES: Final = 8
-QUARANTINE_DIGEST_BYTES: Final = 16
 
 
 def positions_of(facts: int) -> int:
@@ -127,7 +124,7 @@ class Changes:
             timed = corrected(fact, error_ms)
             refused = self._apply_fact(stamp, position, seq, timed, claimed)
             if refused is not None:
-                self.quarantined.append(_quarantined_fact(stamp, seq, fact, refused))
+                self.quarantined.append(quarantined_fact(stamp, seq, fact, refused))
                 self._tell_of_refused(stamp, position, seq, fact, refused)
 
     def _tell_of_refused(
@@ -148,9 +145,7 @@ class Changes:
             return answer
         self._adopt(desk, stamp.position)
         if command.key:
-            self.command_keys[command.key] = CommandKeyRow(
-                command.key, stamp.position, stamp.now_ms, command.digest, _encode_answer(answer)
-            )
+            self.command_keys[command.key] = command_key(stamp, command, answer)
         return Done(position=stamp.position, record=answer, is_idle=not desk.has_changed)
 
     def answered(self, key: str) -> CommandKeyRow | None:
@@ -214,7 +209,7 @@ class Changes:
             return Refused(Refusal.INVALID_GTIN, self._invalid_gtins[fact.gtin])
         claim: BusinessKeyRow | None = None
         if isinstance(fact, TillLine):
-            claim = _claim_of(stamp, seq, fact)
+            claim = claim_of(stamp, seq, fact)
             earlier = self._claims.get(claim[:3]) or claimed.get((claim.transaction, claim.line))
             if earlier is not None:
                 return self._repeated(claim, earlier)
@@ -376,46 +371,3 @@ class Changes:
             ReorderRow(*key, position, change.measure, encode_reorder(change.reorder))
             for key, (position, change) in self._reorders.items()
         ]
-
-
-def _encode_answer(record: Record | None) -> bytes:
-    answer = None if record is None else (record.KIND, encode_record(record))
-    return msgspec.msgpack.encode(answer)
-
-
-def decode_answer(answer: bytes) -> Record | None:
-    """Return the record that a command was answered with when it was accepted."""
-    decoded = msgspec.msgpack.decode(answer, type=tuple[str, bytes] | None)
-    return None if decoded is None else decode_any_record(*decoded)
-
-
-def _claim_of(stamp: Stamp, seq: int, line: TillLine) -> BusinessKeyRow:
-    """Return the claim of a till line, with a digest of what the line says of goods.
-
-    Device and time are not part of it: a till's journal that is read again after a change of the
-    gateway's configuration or clock still says the same.
-    """
-    voided = getattr(line, "voided_transaction", "")
-    content = f"{type(line).__name__} {line.gtin} {line.quantity} {line.measure} {voided}"
-    digest = blake2b(content.encode(), digest_size=LINE_DIGEST_BYTES).digest()
-    return BusinessKeyRow(stamp.store, line.transaction, line.line, stamp.position, seq, digest)
-
-
-def _quarantined_fact(stamp: Stamp, seq: int, fact: AnyFact, refused: Refused) -> Quarantined:
-    payload = encode_fact(fact)
-    return Quarantined(
-        digest=quarantine_digest(b"%d/%d/" % (stamp.epoch, seq) + payload),
-        topic="",
-        store=stamp.store,
-        epoch=stamp.epoch,
-        seq=seq,
-        reason=str(refused.reason),
-        detail=refused.detail,
-        payload=payload,
-        received_at_ms=stamp.now_ms,
-    )
-
-
-def quarantine_digest(content: bytes) -> bytes:
-    """Return the digest by which equal content is quarantined once."""
-    return blake2b(content, digest_size=QUARANTINE_DIGEST_BYTES).digest()

@@ -16,10 +16,9 @@ from cloud.journal.rows import (
 from cloud.shards.answers import Acks
 from cloud.shards.changes import (
     Changes,
-    decode_answer,
     positions_of,
-    quarantine_digest,
 )
+from cloud.shards.command_keys import answer_in
 from cloud.shards.desk import Stamp
 from cloud.shards.messages import (
     BatchReceived,
@@ -30,6 +29,7 @@ from cloud.shards.messages import (
     Reply,
     Submitted,
 )
+from cloud.shards.quarantining import quarantine_digest
 from cloud.shards.residents import Residents
 from cloud.shards.sequence import Judgement, Sequence
 from cloud.shards.stamping import Stamping
@@ -133,7 +133,7 @@ class Group:
         if earlier.digest != command.digest:
             detail = "the same key came before with another request; use a new key"
             return Refused(Refusal.KEY_REUSED, detail)
-        record = decode_answer(earlier.answer)
+        record = answer_in(earlier)
         return Done(position=earlier.position, record=record, is_replayed=True)
 
     def _apply_command(self, command: AnyCommand) -> Done | Refused:

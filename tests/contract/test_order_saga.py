@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.commands.reservations import Extend
 from cloud.journal.port import Journal
 from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_reader import SqliteReader
@@ -135,6 +136,23 @@ def test_a_crash_while_re_routing_still_sends_it_elsewhere_once(*, after_commit:
             world.run(world.desk.resume())
         assert world.held() == {("S001", GTIN): 1, ("S003", OTHER_GTIN): 1}
         assert [each.kind for each in world.told] == ["reservation_short", "order_rerouted"]
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_crash_while_an_order_lapses_leaves_nothing_held(*, after_commit: bool) -> None:
+    for crash_step in range(1, STEPS_MAX):
+        world = stocked()
+        assert isinstance(call(world, CALLS[0]), Order)
+        world.answer(Extend(store="S001", reservation_id="o1.1", expires_at_ms=0))
+        world.now_ms += HOUR_MS
+        crash_at(world, world.steps + crash_step, after_commit=after_commit)
+        try:
+            world.run(world.desk.sweep())
+        except Crashed:
+            world.restart()
+            world.run(world.desk.resume())
+        assert (world.order().status, world.order().is_open) == ("released", False)
+        assert world.held() == {}
 
 
 def test_work_that_broke_off_is_swept_up_without_a_restart() -> None:

@@ -204,3 +204,27 @@ def test_a_post_void_that_was_heard_already_blocks_nothing() -> None:
 
 def test_nothing_measured_is_no_number() -> None:
     assert SaleLatency().percentile_ms(50) is None
+
+
+def test_sales_are_not_measured_while_goods_are_shipped() -> None:
+    latency = SaleLatency()
+    latency.wrote(KEY, 1, 0)
+    latency.heard(KEY, 1, 10 * MS)
+    latency.shipping(KEY)
+    latency.heard(KEY, 3, 20 * MS)  # Two units were shipped; no till has sold them.
+    latency.wrote(KEY, 2, 30 * MS)
+    latency.shipped(KEY, 4)
+    latency.heard(KEY, 4, 40 * MS)
+    assert (latency.count, latency.skipped, latency.waiting) == (1, 1, 0)
+    latency.wrote(KEY, 5, 50 * MS)
+    latency.heard(KEY, 5, 70 * MS)
+    assert (latency.count, latency.percentile_ms(99)) == (2, 20.0)
+
+
+def test_a_shipment_that_does_not_happen_leaves_nothing_behind() -> None:
+    latency = SaleLatency()
+    latency.shipping(KEY)
+    latency.shipped(KEY, 0)
+    latency.wrote(KEY, 1, 0)
+    latency.heard(KEY, 1, 10 * MS)
+    assert latency.count == 1

@@ -68,7 +68,8 @@ async def test_moments_are_lines_and_tables(tmp_path: Path) -> None:
     demo.latency.heard(KEY, 1, 40 * MS)
     moment = Board(demo, ["1.0 s  cloud: killed"], began_s=0.0).moment(2.0)
     assert plain_line(moment) == (
-        "  2.0 s  starting; S001 0/1 true, 0.0 facts/s, outbox 0; p50 40 ms, p99 40 ms (1 sales)"
+        "  2.0 s  starting; S001 0/1 true, 0.0 facts/s, outbox 0,"
+        " web 0 held, 0 confirmed, 0 shipped, 0 short; p50 40 ms, p99 40 ms (1 sales)"
     )
     screen = io.StringIO()
     Console(file=screen, width=100).print(table(moment))

@@ -1,5 +1,7 @@
 """Orders across locations: held whole or not at all, re-routed, paid, ended, and looked after."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from cloud.commands import AnyCommand
 from cloud.commands.command import Line
 from cloud.commands.orders import AmendOrder, ParcelPlan, PlaceOrder, SettleOrder
 from cloud.commands.reservations import HandOver, Pick, Release, Reserve, ReserveLine, Ship
+from cloud.orders.desk import OrderDesk
 from cloud.orders.documents import RoutingDocument
 from cloud.orders.routing import Plan, Unroutable
 from cloud.records.order import Order
@@ -217,16 +220,59 @@ def test_the_sweep_ends_what_is_due(world: OrderWorld) -> None:
 def test_holds_outlast_a_confirmation(world: OrderWorld) -> None:
     split(world)
     placed(world, lines=BOTH, expires_at_ms=NOW_MS + 5_000)
-    first = world.steps
 
-    def let_time_pass(step: int) -> None:
-        world.now_ms += 1_000 if step > first else 0
+    def let_time_pass(_step: int) -> None:
+        world.now_ms += 10_000 if world.order().status == "confirmed" else 1_000
 
     world.before_step = let_time_pass
     order = world.run(world.desk.confirm("o1", "k2"))
     assert isinstance(order, Order)
     assert order.status == "confirmed"
-    assert len(world.held()) == 2
+    assert statuses(world) == {"S001": "confirmed", "S002": "confirmed"}
+    assert len(order.parcels) == 2
+
+
+def test_the_clock_of_the_shard_decides_what_was_held_too_long(world: OrderWorld) -> None:
+    split(world)
+    placed(world, lines=BOTH, expires_at_ms=NOW_MS + MINUTE_MS)
+    slow = OrderDesk(world.submit, world.read, world.router, lambda: world.now_ms - 5_000)
+    world.now_ms += MINUTE_MS
+    assert refusal(world.run(slow.confirm("o1", "k2"))) is Refusal.EXPIRED
+    assert (world.order().status, world.held()) == ("released", {})
+
+
+def test_the_same_call_twice_at_once_is_one_order(world: OrderWorld) -> None:
+    world.stock("S001", 5)
+
+    async def twice() -> list[Order | Refused]:
+        return list(await asyncio.gather(*(world.desk.place(request(), "k1") for _ in range(2))))
+
+    first, second = world.run(twice())
+    assert first == second
+    assert [type(command) for command in world.commands].count(PlaceOrder) == 1
+
+
+def test_two_desks_that_drive_the_same_orders_do_not_double_anything(world: OrderWorld) -> None:
+    split(world)
+    world.stock("S003", 2, OTHER_GTIN)
+    desks = [
+        OrderDesk(world.submit, world.read, world.router, lambda: world.now_ms) for _ in range(2)
+    ]
+
+    async def at_both(call: Callable[[OrderDesk], Awaitable[object]]) -> None:
+        await asyncio.gather(*(call(desk) for desk in desks))
+
+    world.run(at_both(lambda desk: desk.place(request(lines=BOTH), "k1")))
+    world.sell("S002", gtin=OTHER_GTIN)
+    world.run(at_both(lambda desk: desk.on_notices(list(world.told))))
+    world.run(at_both(lambda desk: desk.confirm("o1", "k2")))
+    assert world.held() == {("S001", GTIN): 1, ("S003", OTHER_GTIN): 1}
+    assert [each.kind for each in world.told].count("order_rerouted") == 1
+    world.sell("S001")
+    world.run(at_both(lambda desk: desk.on_notices(list(world.told))))
+    assert [each.kind for each in world.told].count("order_short") == 1
+    world.run(at_both(lambda desk: desk.release("o1", "k3")))
+    assert (world.order().is_open, world.held()) == (False, {})
 
 
 def test_extending_an_order_extends_its_holds(world: OrderWorld) -> None:
@@ -286,6 +332,7 @@ def test_a_sale_that_eats_an_order_sends_it_elsewhere(world: OrderWorld) -> None
     placed(world, lines={GTIN: 2})
     world.run(world.desk.confirm("o1", "k2"))
     world.stock("S002", 5)
+    world.now_ms += DAY_MS
     world.sell("S001")
     world.run(world.desk.on_notices(list(world.told)))
     assert world.held() == {("S001", GTIN): 1, ("S002", GTIN): 1}

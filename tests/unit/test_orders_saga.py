@@ -125,6 +125,10 @@ def test_a_parcel_noted_as_refused_holds_nothing() -> None:
     stray = replace(parcel(1), status="refused")
     found = order("held", stray, parcel(2))
     assert next_move(at(found, reservation(1), reservation(2))) == Tell("release", (stray,))
+    given_back, lost = reservation(1, "released", released=1), reservation(2, "short", short=1)
+    move = next_move(at(found, given_back, lost))
+    assert isinstance(move, Reroute)
+    assert move.lines == (Line(gtin=GTIN, quantity=1),)
 
 
 def test_time_ends_what_is_not_confirmed() -> None:

@@ -205,6 +205,17 @@ def test_tags_that_come_after_closing_are_found(world: ReceivingWorld) -> None:
     assert world.discrepancies()[0].resolution == "found"
 
 
+def test_a_tag_that_was_found_is_missing_no_more_within_the_same_group_either(
+    world: ReceivingWorld,
+) -> None:
+    world.advise(line(2, epcs=tags(1, 2)))
+    world.close()
+    world.facts(goods(epcs=tags(1, 1)), moved("transit", "backroom", tags(1, 1)))
+    state = world.state()
+    assert (state.received, state.moved, state.on_hand) == (1, -1, 2)
+    assert world.kinds() == [("short", 2)]
+
+
 def test_a_document_finds_a_closed_despatch_too(world: ReceivingWorld) -> None:
     world.advise(line(3, sscc=SSCC))
     world.close()

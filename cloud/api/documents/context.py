@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from cloud.api.problems import Fault
 from cloud.context_documents import LocationBody, ProductBody, PromotionBody, WeatherBody
 from cloud.orders.documents import RoutingDocument
+from cloud.orders.routing import RoutingCosts
 from cloud.rules import RuleSetDocument
 from protocol.documents import Timestamp
 from protocol.facts import GtinText
@@ -79,12 +81,19 @@ class RulesDocument(Struct, frozen=True, kw_only=True):
     document: RuleSetDocument
 
 
+class RoutingBody(RoutingDocument, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How orders are routed and held. `hold_minutes` is for orders that say nothing else."""
+
+    # The framework wants defaults that can be hashed; costs hold a table.
+    costs: RoutingCosts = msgspec.field(default_factory=RoutingCosts)
+
+
 class RoutingSettings(Struct, frozen=True, kw_only=True):
     """How orders are routed and held; version 0 before anybody set it."""
 
     version: Version
     updated_at: Timestamp | None
-    document: RoutingDocument
+    document: RoutingBody
 
 
 class RulesVerdict(Struct, frozen=True, kw_only=True):

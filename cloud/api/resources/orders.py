@@ -9,7 +9,7 @@ from litestar.params import JSONBody, QueryParameter
 from cloud.api.access import Allows, Caller
 from cloud.api.context_store import body_of, find_document, write_document
 from cloud.api.cursors import LIMIT
-from cloud.api.documents.context import RoutingSettings
+from cloud.api.documents.context import RoutingBody, RoutingSettings
 from cloud.api.documents.orders import (
     ExtendOrderRequest,
     OrderBody,
@@ -26,7 +26,6 @@ from cloud.api.fields import CursorQuery, IdPath, IfMatch, IfNoneMatch, LimitQue
 from cloud.api.problems import documented, refused, unknown
 from cloud.api.record_lists import records_by_ref
 from cloud.api.services import AskedHere, CallerHere, Services, ServicesHere, answered, shown
-from cloud.orders.documents import RoutingDocument
 from cloud.orders.reading import Found
 from cloud.records.order import Order
 from cloud.shards.messages import Done
@@ -243,12 +242,12 @@ async def get_routing(
     """Return it, with its version as the ETag; version 0 is what we begin with."""
     document = await find_document(services, "routing", ROUTING_ID)
     if document is None:
-        settings = RoutingSettings(version=0, updated_at=None, document=RoutingDocument())
+        settings = RoutingSettings(version=0, updated_at=None, document=RoutingBody())
         return shown(settings, 0, if_none_match)
     settings = RoutingSettings(
         version=document.version,
         updated_at=timestamp(document.updated_at_ms),
-        document=body_of(RoutingDocument, document),
+        document=body_of(RoutingBody, document),
     )
     return shown(settings, document.version, if_none_match)
 
@@ -264,7 +263,7 @@ async def get_routing(
 async def set_routing(
     services: ServicesHere,
     keyed: AskedHere,
-    data: JSONBody[RoutingDocument],
+    data: JSONBody[RoutingBody],
     if_match: IfMatch = None,
 ) -> Response[RoutingSettings]:
     """Let this be the newest version."""
@@ -272,7 +271,7 @@ async def set_routing(
     settings = RoutingSettings(
         version=document.version,
         updated_at=timestamp(document.updated_at_ms),
-        document=body_of(RoutingDocument, document),
+        document=body_of(RoutingBody, document),
     )
     return answered(settings, done, document.version)
 
