@@ -1,4 +1,4 @@
-"""The command line of the simulators: `stocktruth-sim demo | store | broker`."""
+"""The command line of the simulators: `stocktruth-sim demo | oversell | store | broker`."""
 
 import asyncio
 import logging
@@ -84,6 +84,61 @@ def demo(
         broker_url=broker_url,
     )
     sys.exit(run_demo(options))
+
+
+@app.command()
+def oversell(
+    clients: Annotated[int, typer.Option(min=1, max=1_000, help="Clients at the same time.")] = 64,
+    attempts: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="Reservations attempted by all together.")
+    ] = 200_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same attempts.")] = 1,
+    stores: Annotated[int, typer.Option(min=1, max=100, help="Stores that have the goods.")] = 3,
+    skus: Annotated[int, typer.Option(min=1, max=1_000, help="Articles of each store.")] = 20,
+    units: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Units of each article at the opening.")
+    ] = 200,
+    url: Annotated[
+        str | None, typer.Option(help="The API of a running cloud; without it, one is started.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="STOCKTRUTH_TOKEN", help="Its token, with all roles.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Its cloud.toml, which names the broker and the journal to audit."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the outcome to this file.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Where configurations, data and logs go; must not exist."),
+    ] = None,
+) -> None:
+    """Let many clients fight over few goods through the HTTP API, and audit the journal.
+
+    Clients repeat requests with the same key, hang up, let holds expire, release and ship; tills
+    sell what was reserved, deliveries bring more. Exits with 1 when more was granted than allowed
+    at any moment, a key was granted twice, or the server failed.
+    """
+    from simulators.oversell.command import run_oversell  # noqa: PLC0415 # See `demo`.
+    from simulators.oversell.options import OversellOptions  # noqa: PLC0415
+
+    options = OversellOptions(
+        folder=_new_folder(folder or _fresh("oversell")),
+        clients=clients,
+        attempts=attempts,
+        seed=seed,
+        stores=stores,
+        skus=skus,
+        units=units,
+        url=url,
+        token=token,
+        config=config,
+        json_file=json_file,
+    )
+    sys.exit(run_oversell(options, typer.echo))
 
 
 @app.command()

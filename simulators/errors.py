@@ -19,3 +19,11 @@ class ChildDied(SimulatorError):
 
 class DemoFailed(SimulatorError):
     """A demo could not do what it was asked to; the text says what and why."""
+
+
+class HttpFailed(SimulatorError):
+    """There was no answer to an HTTP request; the text has the request and why."""
+
+
+class ApiRefused(SimulatorError):
+    """The API answered what the simulation cannot go on with; the text has request and answer."""

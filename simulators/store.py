@@ -7,7 +7,7 @@ measure; tills write when somebody pays. Runs in its caller's event loop.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -154,6 +154,14 @@ class StoreHardware:
     def reorder(self, reorder_id: str, gtin: Gtin, quantity: int) -> bool:
         """Ask the warehouse for goods; return whether they will come."""
         return self.world.reorder(reorder_id, gtin, quantity, self._clock.milliseconds())
+
+    def pick_order(self, order: str, wanted: Mapping[Gtin, int]) -> None:
+        """Let an associate pack goods of an order; an `OrderPicked` is shown when that is done."""
+        self.world.pick_order(order, wanted, self._clock.milliseconds())
+
+    def ship_order(self, order: str, shipped: Mapping[Gtin, int]) -> None:
+        """Let a carrier take packed goods along; what else is packed for it is put back."""
+        self.world.ship_order(order, shipped, self._clock.milliseconds())
 
     def _new_scale(self) -> ShelfScale:
         return ShelfScale(

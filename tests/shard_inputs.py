@@ -60,8 +60,8 @@ def returned(quantity: int = 1, gtin: str = GTIN, transaction: str = "") -> Unit
     return UnitsReturned(**_till(gtin, quantity, "units", 1, transaction))
 
 
-def sale_voided(quantity: int = 1, gtin: str = GTIN) -> SaleVoided:
-    return SaleVoided(**_till(gtin, quantity, "units", 1, ""), voided_transaction="t0")
+def sale_voided(quantity: int = 1, gtin: str = GTIN, transaction: str = "") -> SaleVoided:
+    return SaleVoided(**_till(gtin, quantity, "units", 1, transaction), voided_transaction="t0")
 
 
 def return_voided(quantity: int = 1, gtin: str = GTIN) -> ReturnVoided:

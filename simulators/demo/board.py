@@ -4,8 +4,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from protocol.documents import AgentDocument
 from simulators.demo.demo import Demo
+from simulators.web_shop.counts import ShopCounts
 
 RATE_WINDOW_S: Final = 5.0
 EVENTS_SHOWN_MAX: Final = 4
@@ -21,6 +24,7 @@ class Row(NamedTuple):
     facts_per_s: float | None
     outbox: int | None
     agreed: int
+    shop: ShopCounts = ShopCounts()
 
 
 class Moment(NamedTuple):
@@ -67,7 +71,7 @@ class Board:
         )
 
     def _row(self, name: str, now_s: float) -> Row:
-        store = self._demo.site.stores[name]
+        store, shop = self._demo.site.stores[name], self._demo.web_shop
         heard = [
             self._demo.heard.states[key] for key in store.truth if key in self._demo.heard.states
         ]
@@ -80,6 +84,7 @@ class Board:
             facts_per_s=None if document is None else self._rate(name, document, now_s),
             outbox=None if document is None else document.outbox_pending,
             agreed=self._demo.verdict_of(store).agreed,
+            shop=ShopCounts() if shop is None else replace(shop.counts_at(name)),
         )
 
     def _rate(self, name: str, document: AgentDocument, now_s: float) -> float:

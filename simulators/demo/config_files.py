@@ -1,10 +1,14 @@
-"""The files that a demo writes for its broker and its cloud. Pure text; the schemas are theirs."""
+"""The files that a demo writes for its broker and its cloud. The schemas are theirs."""
 
+import secrets
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from json import dumps
 from typing import Final
 
 from simulators.scenario import Scenario, articles
+
+TOKEN_RANDOM_BYTES: Final = 32
 
 BROKER_TOML: Final = """\
 id = 0
@@ -34,6 +38,18 @@ root = {root}
 path = "./data/journal.db"
 [shards]
 policy_file = "./policies.toml"
+[api]
+host = "127.0.0.1"
+port = {api_port}
+tokens_file = "./tokens.toml"
+requests_per_minute = 10000000
+"""
+
+TOKENS_TOML: Final = """\
+[[tokens]]
+name = "{name}"
+sha256 = "{digest}"
+roles = ["channel", "store", "wms", "ops"]
 """
 
 
@@ -42,9 +58,19 @@ def broker_config(host: str, port: int) -> str:
     return BROKER_TOML.format(host=host, port=port)
 
 
-def cloud_config(broker_url: str, root: str) -> str:
+def cloud_config(broker_url: str, root: str, api_port: int) -> str:
     """Return `cloud.toml`."""
-    return CLOUD_TOML.format(url=dumps(broker_url), root=dumps(root))
+    return CLOUD_TOML.format(url=dumps(broker_url), root=dumps(root), api_port=api_port)
+
+
+def new_token() -> str:
+    """Return a token that nobody else has."""
+    return secrets.token_urlsafe(TOKEN_RANDOM_BYTES)
+
+
+def token_file(name: str, token: str) -> str:
+    """Return `tokens.toml`: one token that may do everything."""
+    return TOKENS_TOML.format(name=name, digest=sha256(token.encode()).hexdigest())
 
 
 def policies(scenarios: Iterable[Scenario]) -> str:

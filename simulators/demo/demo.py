@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from protocol.documents import ReorderDocument, StockDocument
 from protocol.topics import DEFAULT_ROOT, Topics
+from simulators.audit.report import AuditReport, audit_file
 from simulators.demo.broker import BrokerAddress
 from simulators.demo.checker import Verdict, compare
 from simulators.demo.havoc import Havoc
@@ -27,6 +28,7 @@ from simulators.demo.store_run import StoreRun
 from simulators.demo.subscriber import Subscriber
 from simulators.demo.truth import Columns, SkuLocationKey
 from simulators.demo.verify import verify
+from simulators.demo.web_shop import DemoWebShop
 from simulators.errors import DemoFailed
 
 OPENING_DEADLINE_S: Final = 60.0
@@ -55,6 +57,7 @@ class Demo:
         self.root: Final = f"stocktruth-demo/{options.folder.name}" if external else DEFAULT_ROOT
         self.heard: Final = Heard(Topics(self.root), self._on_state, self._on_reorder)
         self.site: Final = Site(options, self.root, self._on_truth)
+        self.web_shop: DemoWebShop | None = None
         self._told = told
         self._news = asyncio.Event()
 
@@ -81,7 +84,8 @@ class Demo:
         if self.options.check:
             self.phase = "verifying"
             status, said = await verify(self.options.folder / "cloud.toml")
-            outcome = replace(outcome, verify=said, verify_status=status)
+            audit = await asyncio.to_thread(self._audit)
+            outcome = replace(outcome, verify=said, verify_status=status, audit=audit)
         return outcome
 
     async def _guarded(self) -> float | None:
@@ -107,6 +111,8 @@ class Demo:
         stores = self.site.stores.values()
         tasks += [background.create_task(store.listen()) for store in stores]
         await self._until_opened()
+        await self._open_web_shop()
+        tasks.append(background.create_task(self._sell_online()))
         await self._day()
         return await self._drain() if self.options.check else None
 
@@ -125,6 +131,21 @@ class Demo:
                 f"the opening counts did not become true within {OPENING_DEADLINE_S:.0f} s:"
                 f" {verdict}\n{named}\nlogs are in {self.options.folder}"
             ) from error
+
+    async def _open_web_shop(self) -> None:
+        server, options = self.site.api, self.options
+        if server is None:
+            raise AssertionError("the cloud was not started")
+        speed = options.speed
+        settings = replace(
+            options.web_shop, orders_per_minute=options.web_shop.orders_per_minute * speed
+        )
+        self.web_shop = DemoWebShop(server, self.site.token, settings, options.seed, self._told)
+        await self.web_shop.prepare(self.site.stores, self.latency)
+
+    async def _sell_online(self) -> None:
+        if self.web_shop is not None:
+            await self.web_shop.run()
 
     async def _day(self) -> None:
         self.phase = "open"
@@ -153,6 +174,7 @@ class Demo:
         self.phase = "draining"
         for store in self.site.stores.values():
             store.close_doors()
+        await self._until_shop_at_rest()
         await self._until_still()
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -164,6 +186,16 @@ class Demo:
         drained_s = loop.time()
         await asyncio.sleep(SETTLE_S)
         return drained_s - began_s
+
+    async def _until_shop_at_rest(self) -> None:
+        if self.web_shop is None:
+            return
+        self.web_shop.close()
+        try:
+            async with asyncio.timeout(STILL_DEADLINE_S):
+                await self.web_shop.until_at_rest()
+        except TimeoutError as error:
+            raise DemoFailed(f"the web shop did not finish: {self.web_shop.counts.line}") from error
 
     async def _until_still(self) -> None:
         stores = self.site.stores.values()
@@ -184,15 +216,25 @@ class Demo:
             for key, (_, columns) in zip(keys, message.lines, strict=True):
                 self.latency.wrote(key, columns.sold, message.written_ns)
 
+        elif message.kind == "shipment":
+            for key, (_, columns) in zip(keys, message.lines, strict=True):
+                self.latency.shipped(key, columns.sold)
+
     def _on_state(self, key: SkuLocationKey, document: StockDocument, at_ns: int) -> None:
         self.latency.heard(key, document.ledger.sold, at_ns)
         self._news.set()
 
     def _on_reorder(self, reorder: ReorderDocument) -> None:
         store = self.site.stores.get(reorder.store)
-        missing = reorder.quantity - reorder.received
-        if store is not None and reorder.status == "open" and missing > 0:
-            store.reorder(reorder.reorder_id, reorder.gtin, missing)
+        if store is not None and reorder.status == "open":
+            store.reorder(reorder.reorder_id, reorder.gtin, reorder.quantity)
+
+    def _audit(self) -> AuditReport:
+        shop = self.web_shop
+        if shop is None:
+            raise AssertionError("a demo that was checked has had a web shop")
+        journal = self.options.folder / "data" / "journal.db"
+        return audit_file(journal, shop.desk.witness, shop.buffers)
 
     def _outcome(self, drain_s: float | None) -> Outcome:
         verdict = self.verdict()
@@ -212,6 +254,9 @@ class Demo:
             ),
             outages=self.site.outages(),
             drain_s=drain_s,
+            web_shop=None if self.web_shop is None else self.web_shop.counts,
+            shop_failures=[] if self.web_shop is None else self.web_shop.desk.failures,
+            shop_repeated=0 if self.web_shop is None else self.web_shop.desk.repeated,
         )
 
 

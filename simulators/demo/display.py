@@ -13,10 +13,24 @@ from rich.text import Text
 
 from simulators.demo.board import Board, Moment
 from simulators.demo.demo import Demo
+from simulators.web_shop.counts import ShopCounts
 
 LIVE_INTERVAL_S: Final = 0.5
 PLAIN_INTERVAL_S: Final = 5.0
 EVENTS_KEPT_MAX: Final = 20
+COLUMNS: Final = (
+    "store",
+    "agent",
+    "SKUs",
+    "units on hand",
+    "facts/s",
+    "outbox",
+    "true counts",
+    "web: held",
+    "confirmed",
+    "shipped",
+    "short",
+)
 
 
 class Display:
@@ -58,7 +72,7 @@ def plain_line(moment: Moment) -> str:
     """Return a moment as one line."""
     stores = [
         f"{row.store} {row.agreed}/{row.skus} true, {_number(row.facts_per_s)} facts/s,"
-        f" outbox {_number(row.outbox)}"
+        f" outbox {_number(row.outbox)}, web {_orders(row.shop)}"
         for row in moment.rows
     ]
     return "; ".join([f"{moment.elapsed_s:5.1f} s  {moment.phase}", *stores, _latency(moment)])
@@ -67,7 +81,7 @@ def plain_line(moment: Moment) -> str:
 def table(moment: Moment) -> Group:
     """Return a moment as a table and lines below it."""
     rows = Table(title=f"Stocktruth demo, {moment.phase}, {moment.elapsed_s:.0f} s")
-    for column in ("store", "agent", "SKUs", "units on hand", "facts/s", "outbox", "true counts"):
+    for column in COLUMNS:
         rows.add_column(column, justify="left" if column in ("store", "agent") else "right")
     for row in moment.rows:
         rows.add_row(
@@ -78,6 +92,10 @@ def table(moment: Moment) -> Group:
             _number(row.facts_per_s),
             _number(row.outbox),
             f"{row.agreed}/{row.skus}",
+            str(row.shop.held),
+            str(row.shop.confirmed),
+            str(row.shop.shipped),
+            str(row.shop.short),
         )
     lines = [f"till → WMS subscriber: {_latency(moment)}"]
     lines += [f"reorder  {reorder}" for reorder in moment.reorders]
@@ -90,6 +108,12 @@ def _latency(moment: Moment) -> str:
         return "no sale heard yet"
     waiting = f", {moment.sales_waiting} on their way" if moment.sales_waiting else ""
     return f"p50 {moment.p50_ms:.0f} ms, p99 {moment.p99_ms:.0f} ms ({moment.sales} sales{waiting})"
+
+
+def _orders(shop: ShopCounts) -> str:
+    return (
+        f"{shop.held} held, {shop.confirmed} confirmed, {shop.shipped} shipped, {shop.short} short"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -27,6 +27,7 @@ class _SoldOf:
     written: int = 0
     heard: int = 0
     is_ambiguous: bool = False
+    shipments: int = 0
     pending: deque[tuple[int, int]] = field(default_factory=deque)
     steps: deque[tuple[int, int]] = field(
         default_factory=lambda: deque(maxlen=STEPS_REMEMBERED_MAX)
@@ -49,7 +50,7 @@ class SaleLatency:
         record.written = sold
         if not is_sale:
             self._voided(record)
-        elif record.is_ambiguous:
+        elif record.is_ambiguous or record.shipments:
             self.skipped += 1
         elif record.heard < sold:
             record.pending.append((sold, at_ns))
@@ -67,8 +68,21 @@ class SaleLatency:
         while record.pending and record.pending[0][0] <= sold:
             _, written_ns = record.pending.popleft()
             self._latencies_ms.append((at_ns - written_ns) / _NS_PER_MS)
-        if record.is_ambiguous and sold == record.written:
+        if record.is_ambiguous and not record.shipments and sold == record.written:
             record.is_ambiguous = False
+
+    def shipping(self, key: SkuLocationKey) -> None:
+        """Note that goods are about to be shipped, which raises `sold` as a sale does."""
+        record = self._sold[key]
+        record.shipments += 1
+        self._voided(record)
+
+    def shipped(self, key: SkuLocationKey, sold: int) -> None:
+        """Note that they were, or not after all, and what `sold` is now in truth."""
+        record = self._sold[key]
+        record.shipments -= 1
+        record.written = sold
+        record.is_ambiguous = record.heard != sold
 
     def percentile_ms(self, percent: float) -> float | None:
         """Return the nearest-rank percentile of what was measured, or `None` before that."""

@@ -15,7 +15,9 @@ from simulators.scenario import Scenario
 PIPE_LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """The longest line: the opening truth of 20,000 articles is about 3 MB."""
 
-Kind = Literal["sale", "refund", "void", "receipt"]
+Kind = Literal["sale", "refund", "void", "receipt", "shipment"]
+Quantities = dict[str, int]
+"""By GTIN."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True, tag="prepared"):
@@ -31,12 +33,21 @@ class Prepared(Struct, frozen=True, kw_only=True, tag="prepared"):
 class TruthChanged(Struct, frozen=True, kw_only=True, tag="truth"):
     """Something happened. The new truth of each GTIN it touched, once a line, in order.
 
-    `written_ns` is when the till's file was renamed, on the machine's monotonic clock.
+    `written_ns` is when the till's file was renamed, on the machine's monotonic clock. `order` is
+    the one that was shipped.
     """
 
     kind: Kind
     written_ns: int
     lines: list[tuple[str, Columns]]
+    order: str = ""
+
+
+class OrderPacked(Struct, frozen=True, kw_only=True, tag="packed"):
+    """An associate has packed this of an order; more is not there."""
+
+    order: str
+    lines: Quantities
 
 
 class Still(Struct, frozen=True, kw_only=True, tag="still"):
@@ -68,8 +79,25 @@ class Reordered(Struct, frozen=True, kw_only=True, tag="reorder"):
     quantity: int
 
 
-FromStore = Prepared | TruthChanged | Still
-ToStore = Begin | OpenDoors | CloseDoors | Reordered
+class PickOrder(Struct, frozen=True, kw_only=True, tag="pick"):
+    """Pack goods of an order; `OrderPacked` answers."""
+
+    order: str
+    lines: Quantities
+
+
+class ShipOrder(Struct, frozen=True, kw_only=True, tag="ship"):
+    """Let packed goods leave; what else is packed for the order is put back.
+
+    If anything leaves, the truth changes by a shipment of that order.
+    """
+
+    order: str
+    lines: Quantities
+
+
+FromStore = Prepared | TruthChanged | OrderPacked | Still
+ToStore = Begin | OpenDoors | CloseDoors | Reordered | PickOrder | ShipOrder
 
 from_store: Final[msgspec.json.Decoder[FromStore]] = msgspec.json.Decoder(FromStore)
 to_store: Final[msgspec.json.Decoder[ToStore]] = msgspec.json.Decoder(ToStore)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from simulators.scenario import Scenario
+from simulators.web_shop.customers import WebShopSettings
 
 
 class DemoOptions(Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     chaos: bool = False
     json_file: Path | None = None
     broker_url: str | None = None
+    web_shop: WebShopSettings = WebShopSettings()
 
     def scenarios(self) -> list[Scenario]:
         """Return the scenario of each store."""

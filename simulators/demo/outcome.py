@@ -5,6 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from simulators.audit.report import AuditReport
+from simulators.web_shop.counts import ShopCounts
+
 NAMED_MAX: Final = 50
 
 
@@ -40,6 +43,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     drain_s: float | None = None
     verify: str | None = None
     verify_status: int | None = None
+    web_shop: ShopCounts | None = None
+    shop_failures: list[str] = []
+    shop_repeated: int = 0
+    audit: AuditReport | None = None
 
     def lines(self) -> Iterator[str]:
         """Return what to print in the end."""
@@ -50,6 +57,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
             yield from _outage_lines(self.outages)
         if self.verify is not None:
             yield f"verify: {self.verify}"
+        yield from (f"web shop: the API failed: {each}" for each in self.shop_failures[:NAMED_MAX])
+        if self.web_shop is not None:
+            yield f"web shop: {self.web_shop.line}; {self.shop_repeated} requests repeated"
+        if self.audit is not None:
+            yield from self.audit.lines()
         yield self.latency_line
         yield self.agreement_line
 
@@ -87,7 +99,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     def is_good(self) -> bool:
         """Whether everything that was checked holds."""
         total = not self.disagreements and not self.violations
-        return total and self.verify_status in (None, 0)
+        promises_kept = not self.shop_failures and (self.audit is None or self.audit.is_clean)
+        return total and promises_kept and self.verify_status in (None, 0)
 
 
 def _outage_lines(outages: Sequence[Outage]) -> Iterator[str]:

@@ -7,12 +7,20 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from random import Random
+from typing import Final
 
 from aiomqtt import MqttError
 
-from simulators.demo.broker import HOST, BrokerAddress, start_embedded, until_accepting
+from simulators.api_client.http import BaseUrl
+from simulators.demo.broker import (
+    HOST,
+    BrokerAddress,
+    free_port,
+    start_embedded,
+    until_accepting,
+)
 from simulators.demo.chaos import ChaosPlan, plan
-from simulators.demo.config_files import cloud_config, policies
+from simulators.demo.config_files import cloud_config, new_token, policies, token_file
 from simulators.demo.forget import forget_retained
 from simulators.demo.options import DemoOptions, broker_address
 from simulators.demo.outcome import Outage
@@ -20,6 +28,8 @@ from simulators.demo.processes import Child, Crew
 from simulators.demo.store_run import StoreRun, TruthListener
 from simulators.demo.wan import Wan
 from simulators.scenario import Scenario
+
+TOKEN_NAME: Final = "web-shop"  # noqa: S105 # The name of a token, not a token.
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +41,9 @@ class Site:
         self.crew = Crew()
         self.stores: dict[str, StoreRun] = {}
         self.lines: dict[str, Wan] = {}
+        self.token = new_token()
+        self.api: BaseUrl | None = None
+        """Where the cloud's API listens, once the cloud was started."""
         self._options = options
         self._root = root
         self._on_truth = on_truth
@@ -51,7 +64,9 @@ class Site:
         folder = self._options.folder
         (folder / "policies.toml").write_text(policies(self._options.scenarios()))
         config = folder / "cloud.toml"
-        config.write_text(cloud_config(broker.url, self._root))
+        self.api = BaseUrl(HOST, free_port())
+        (folder / "tokens.toml").write_text(token_file(TOKEN_NAME, self.token))
+        config.write_text(cloud_config(broker.url, self._root, self.api.port))
         cloud = Child("cloud", ("-m", "cloud", "run", "--config", str(config)), folder)
         self._breakable.append([await self.crew.start(cloud)])
 

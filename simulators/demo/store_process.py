@@ -20,8 +20,11 @@ from simulators.demo.messages import (
     FromStore,
     Kind,
     OpenDoors,
+    OrderPacked,
+    PickOrder,
     Prepared,
     Reordered,
+    ShipOrder,
     Still,
     ToStore,
     TruthChanged,
@@ -35,6 +38,8 @@ from simulators.world.happenings import (
     DockPassed,
     Happening,
     Occasion,
+    OrderPicked,
+    OrderShipped,
     PostVoid,
     Receipt,
     Refund,
@@ -48,6 +53,7 @@ _KINDS: Final[dict[type[Happening], Kind]] = {
     Refund: "refund",
     Receipt: "receipt",
     DockPassed: "receipt",
+    OrderShipped: "shipment",
 }
 
 
@@ -101,18 +107,34 @@ class StoreProcess:
             self._closing = asyncio.create_task(self._tell_when_still())
         elif isinstance(order, Reordered):
             self._hardware.reorder(order.reorder_id, Gtin(order.gtin), order.quantity)
+        elif isinstance(order, PickOrder):
+            self._hardware.pick_order(order.order, _quantities(order.lines))
+        elif isinstance(order, ShipOrder):
+            self._hardware.ship_order(order.order, _quantities(order.lines))
 
     async def _tell_when_still(self) -> None:
         await self._hardware.still.wait()
         self._tell(Still())
 
     def _shown(self, occasion: Occasion, at_ns: int) -> None:
+        happening = occasion.happening
+        if isinstance(happening, OrderPicked):
+            packed = {str(line.gtin): 0 for line in happening.lines}
+            for line in happening.lines:
+                packed[line.gtin] += line.quantity
+            self._tell(OrderPacked(order=happening.order, lines=packed))
+            return
         lines = [(str(gtin), _columns(ledger)) for gtin, ledger in occasion.truth.items()]
-        kind = _KINDS[type(occasion.happening)]
-        self._tell(TruthChanged(kind=kind, written_ns=at_ns, lines=lines))
+        order = happening.order if isinstance(happening, OrderShipped) else ""
+        kind = _KINDS[type(happening)]
+        self._tell(TruthChanged(kind=kind, written_ns=at_ns, lines=lines, order=order))
 
     def _tell(self, message: FromStore) -> None:
         self._output.write(line_of(message))
+
+
+def _quantities(lines: dict[str, int]) -> dict[Gtin, int]:
+    return {Gtin(gtin): quantity for gtin, quantity in lines.items()}
 
 
 def _columns(ledger: TruthLedger) -> Columns:

@@ -13,8 +13,12 @@ from simulators.demo.messages import (
     Begin,
     CloseDoors,
     OpenDoors,
+    OrderPacked,
+    PickOrder,
     Prepared,
+    Quantities,
     Reordered,
+    ShipOrder,
     Still,
     ToStore,
     TruthChanged,
@@ -43,7 +47,8 @@ class StoreRun:
         self.name = scenario.store
         self.truth: dict[SkuLocationKey, Columns] = {}
         self.still = asyncio.Event()
-        self._scenario = scenario
+        self._answers: dict[tuple[str, str], asyncio.Future[Quantities]] = {}
+        self.scenario = scenario
         self._folder = folder
         self._on_truth = on_truth
         self._hardware = Child(
@@ -60,7 +65,7 @@ class StoreRun:
         await crew.start(self._hardware)
         self._say(
             Begin(
-                scenario=self._scenario,
+                scenario=self.scenario,
                 folder=str(self._folder),
                 broker_url=broker_url,
                 root=root,
@@ -87,6 +92,9 @@ class StoreRun:
                 keys = [self._key(gtin) for gtin, _ in message.lines]
                 self.truth.update(zip(keys, (truth for _, truth in message.lines), strict=True))
                 self._on_truth(message, keys)
+                self._answer(("ship", message.order), {})
+            elif isinstance(message, OrderPacked):
+                self._answer(("pick", message.order), message.lines)
             elif isinstance(message, Still):
                 self.still.set()
 
@@ -101,6 +109,31 @@ class StoreRun:
     def reorder(self, reorder_id: str, gtin: str, quantity: int) -> None:
         """Be the warehouse that answers a reorder."""
         self._say(Reordered(reorder_id=reorder_id, gtin=gtin, quantity=quantity))
+
+    async def pick(self, order: str, lines: Quantities) -> Quantities:
+        """Let an associate pack goods of an order, and return what was there."""
+        answer = self._expect(("pick", order))
+        self._say(PickOrder(order=order, lines=lines))
+        return await answer
+
+    async def ship(self, order: str, lines: Quantities) -> None:
+        """Let a carrier take packed goods along, and return when the truth says so."""
+        answer = self._expect(("ship", order))
+        self._say(ShipOrder(order=order, lines=lines))
+        await answer
+
+    def unpack(self, order: str) -> None:
+        """Put back what was packed for an order."""
+        self._say(ShipOrder(order=order, lines={}))
+
+    def _expect(self, question: tuple[str, str]) -> asyncio.Future[Quantities]:
+        answer = self._answers[question] = asyncio.get_running_loop().create_future()
+        return answer
+
+    def _answer(self, question: tuple[str, str], lines: Quantities) -> None:
+        answer = self._answers.pop(question, None)
+        if answer is not None and not answer.done():
+            answer.set_result(lines)
 
     def _say(self, message: ToStore) -> None:
         self._hardware.pipes[0].write(line_of(message))

@@ -42,7 +42,7 @@ class Deliveries:
         self._dwell = dwell
         self._rng = rng
         self._happened = happened
-        self._answered: dict[str, None] = {}
+        self._answered: dict[str, int] = {}
         self._waiting: list[Line] = []
         self._dock_is_free = True
         self._pallets = 0
@@ -58,13 +58,17 @@ class Deliveries:
         self._is_open = False
 
     def reorder(self, reorder_id: str, gtin: Gtin, quantity: int, now_ms: int) -> bool:
-        """Answer a reorder, once however often it is heard; return whether goods will come."""
-        if not self._is_open or reorder_id in self._answered or gtin not in self._stock.skus:
+        """Answer a reorder of so much in all, once however often it is heard.
+
+        A revision that asks for more gets the difference. Return whether goods will come.
+        """
+        missing = quantity - self._answered.get(reorder_id, 0)
+        if not self._is_open or missing < 1 or gtin not in self._stock.skus:
             return False
-        self._answered[reorder_id] = None
+        self._answered[reorder_id] = quantity
         if len(self._answered) > REORDERS_REMEMBERED_MAX:
             del self._answered[next(iter(self._answered))]
-        line = Line(gtin, quantity, self._stock.skus[gtin].measure)
+        line = Line(gtin, missing, self._stock.skus[gtin].measure)
         arrival_ms = now_ms + self._settings.lead_time_ms
         self._agenda.at(arrival_ms, lambda at_ms: self._arrive([line], at_ms))
         return True

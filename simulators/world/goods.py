@@ -12,8 +12,13 @@ from simulators.world.settings import GoodsSettings
 if TYPE_CHECKING:
     from random import Random  # The world is given randomness; it may not make any.
 
-Place = Literal["dock_outside", "dock_inside", "backroom", "sales_floor", "basket", "customer"]
-"""Where a tagged unit is: before the dock, in its portal, in the store, or gone with a customer."""
+Place = Literal[
+    "dock_outside", "dock_inside", "backroom", "sales_floor", "basket", "packed", "customer"
+]
+"""Where a tagged unit is: before the dock, in its portal, in the store, or gone with a customer.
+
+What is packed for an order lies in a box that no antenna reads, and is still in the store.
+"""
 
 COMPANY_PREFIX: Final = "0614141"
 """The prefix that GS1 uses in its own examples."""

@@ -84,7 +84,26 @@ class DockPassed(NamedTuple):
     lines: tuple[Line, ...]
 
 
-Happening = Sale | Refund | PostVoid | Receipt | DockPassed
+class OrderPicked(NamedTuple):
+    """An associate has packed goods of an order, as far as they were there: no till writes it.
+
+    The goods are still in the store.
+    """
+
+    at_ms: int
+    order: str
+    lines: tuple[Line, ...]
+
+
+class OrderShipped(NamedTuple):
+    """A carrier took packed goods of an order along: no till writes it."""
+
+    at_ms: int
+    order: str
+    lines: tuple[Line, ...]
+
+
+Happening = Sale | Refund | PostVoid | Receipt | DockPassed | OrderPicked | OrderShipped
 
 
 class Occasion(NamedTuple):

@@ -26,6 +26,11 @@ class Goods(NamedTuple):
     quantity: int
     units: tuple[Unit, ...] = ()
 
+    def split(self, quantity: int) -> tuple["Goods", "Goods"]:
+        """Return the first `quantity` of it, and the rest."""
+        first = Goods(self.sku, quantity, self.units[:quantity])
+        return first, Goods(self.sku, self.quantity - quantity, self.units[quantity:])
+
     @property
     def line(self) -> Line:
         """The same, as a document would say it."""
@@ -121,6 +126,10 @@ class Stock:
             self.move(goods.units, "sales_floor", now_ms)
         else:
             self._shelves[goods.sku.gtin] += goods.quantity
+
+    def pack(self, goods: Goods, now_ms: int) -> None:
+        """Put goods from a basket into the box of an order."""
+        self.move(goods.units, "packed", now_ms)
 
     def sell(self, goods: Goods) -> None:
         """Note a paid line; its goods are still at the till."""

@@ -5,11 +5,12 @@ whenever they measure. The same seed and the same reorders at the same times giv
 however finely time is cut.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from protocol.ids import Epc, Gtin
 from simulators.world.agenda import Agenda
+from simulators.world.associates import Associates
 from simulators.world.checkout import Checkout
 from simulators.world.deliveries import Deliveries
 from simulators.world.goods import Place, Sku
@@ -45,6 +46,7 @@ class StoreWorld:
         checkout = Checkout(self._stock, self._agenda, settings.tills, rng, self._happened)
         self._shoppers = Shoppers(self._stock, self._agenda, checkout, settings.shoppers, rng)
         self._staff = Staff(self._stock, self._agenda, settings.staff)
+        self._associates = Associates(self._stock, self._agenda, self._happened)
         self._deliveries = Deliveries(
             self._stock, self._agenda, settings.deliveries, settings.dwell, rng, self._happened
         )
@@ -88,6 +90,14 @@ class StoreWorld:
     def reorder(self, reorder_id: str, gtin: Gtin, quantity: int, now_ms: int) -> bool:
         """Ask the warehouse for goods; return whether they will come."""
         return self._deliveries.reorder(reorder_id, gtin, quantity, now_ms)
+
+    def pick_order(self, order: str, wanted: Mapping[Gtin, int], now_ms: int) -> None:
+        """Let an associate pack goods of an order; an `OrderPicked` says what was there."""
+        self._associates.pick(order, wanted, now_ms)
+
+    def ship_order(self, order: str, shipped: Mapping[Gtin, int], now_ms: int) -> None:
+        """Let a carrier take packed goods along; what else is packed for the order is put back."""
+        self._associates.ship(order, shipped, now_ms)
 
     def advance(self, now_ms: int) -> list[Occasion]:
         """Let everything happen that is due, and return what the hardware has to show, in order."""
