@@ -190,6 +190,7 @@ def _fulfilments(command: Ship | HandOver, reservation: Reservation) -> list[Any
             gtin=line.gtin,
             reservation_id=reservation.id,
             quantity=line.quantity,
+            by_carrier=isinstance(command, Ship),
         )
         for line in _chosen(command.lines, reservation)
     ]

@@ -72,7 +72,9 @@ class Received(ObservedEvent, frozen=True, kw_only=True, gc=False):
 
 
 class MovedAway(ObservedEvent, frozen=True, kw_only=True, gc=False):
-    """Goods left for another location."""
+    """Goods left for another location; `is_departing`: a reader may yet see their tags leave."""
+
+    is_departing: bool = False
 
 
 class MovedHere(ObservedEvent, frozen=True, kw_only=True, gc=False):
@@ -178,13 +180,20 @@ class HoldShorted(HoldReduced, frozen=True, kw_only=True, gc=False):
 
 
 class Fulfilled(LedgerEvent, frozen=True, kw_only=True, gc=False):
-    """Goods left that a reservation held."""
+    """Goods left that a reservation held; `is_departing`: a reader may yet see their tags leave."""
 
     reservation_id: str
+    is_departing: bool = False
 
 
 class BackroomChanged(StockEvent, frozen=True, kw_only=True, gc=False):
     """Goods went into the backroom or out of it, within the location."""
+
+
+class DepartureSeen(StockEvent, frozen=True, kw_only=True, gc=False):
+    """A reader saw the tags of goods leave that a command had taken off before."""
+
+    quantity: int
 
 
 class PolicySet(Event, frozen=True, kw_only=True, gc=False):
@@ -260,6 +269,7 @@ AnyEvent = (
     LedgerEvent
     | CountConfirmed
     | BackroomChanged
+    | DepartureSeen
     | Withheld
     | IncomingChanged
     | HoldEvent

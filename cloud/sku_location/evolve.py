@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple, assert_never
 
 from msgspec.structs import replace
 
+from cloud.sku_location.departures import departed, seen
 from cloud.sku_location.events import (
     AnyEvent,
     BackroomChanged,
     CountConfirmed,
     CountEvent,
+    DepartureSeen,
     Found,
     Fulfilled,
     HoldEvent,
@@ -39,7 +41,7 @@ from cloud.sku_location.movements import absorbed, remembered, remembered_after_
 from cloud.sku_location.reorders import reorder_after
 from cloud.sku_location.state import SkuLocation
 
-UncountedEvent = BackroomChanged | CountConfirmed | Withheld | IncomingChanged
+UncountedEvent = BackroomChanged | DepartureSeen | CountConfirmed | Withheld | IncomingChanged
 
 
 class _Entry(NamedTuple):
@@ -97,6 +99,8 @@ def _told(state: SkuLocation, event: UncountedEvent) -> dict[str, Any]:
         changed[event.reason] = getattr(state, event.reason) + event.quantity
     elif isinstance(event, IncomingChanged):
         changed["incoming"] = state.incoming + event.quantity
+    elif isinstance(event, DepartureSeen):
+        changed |= seen(state, event.quantity, event.at_ms)
     elif isinstance(event, CountConfirmed):
         changed |= remembered_after_count(state, event.happened_at_ms)
     return changed
@@ -133,7 +137,12 @@ def _besides(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
             "written_off": state.written_off + event.quantity,
             event.reason: getattr(state, event.reason) - event.quantity,
         }
-    if isinstance(event, Fulfilled):
-        holds = holds_after(state.holds, event)
-        return {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+    if isinstance(event, Fulfilled | MovedAway):
+        changed: dict[str, Any] = {}
+        if event.is_departing:
+            changed |= departed(state, event.quantity, event.at_ms)
+        if isinstance(event, Fulfilled):
+            holds = holds_after(state.holds, event)
+            changed |= {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+        return changed
     return {}

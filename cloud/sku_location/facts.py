@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from cloud.sku_location.departures import explained
 from cloud.sku_location.events import (
     AnyEvent,
     BackroomChanged,
     CountConfirmed,
+    DepartureSeen,
     Found,
     Lost,
     MovedAway,
@@ -116,24 +118,57 @@ def _tags_moved(
     if tags != len(set(moved.epcs)):
         return Refused(Refusal.REPEATED_TAG, f"a tag of {moved.gtin} is listed twice")
     origin, destination = moved.from_zone, moved.to_zone
-    to_backroom = tags * (_is_backroom(destination) - _is_backroom(origin))
-    if (origin == "transit") != (destination == "transit"):
-        event = MovedAway if destination == "transit" else MovedHere
-        crossed = event(
+    per_tag = _is_backroom(destination) - _is_backroom(origin)
+    if origin == "transit" and destination != "transit":
+        return [_crossed(MovedHere, state, tags, per_tag, cause, now_ms, moved_at_ms)]
+    if destination == "transit" and origin != "transit":
+        return _left(state, tags, per_tag, cause, now_ms, moved_at_ms)
+    if not per_tag:
+        return []
+    changed = BackroomChanged(
+        cause=cause, at_ms=now_ms, measure=TAG_MEASURE, to_backroom=tags * per_tag
+    )
+    return [changed]
+
+
+def _left(
+    state: SkuLocation, tags: int, per_tag: int, cause: Cause, now_ms: int, moved_at_ms: int
+) -> list[AnyEvent]:
+    """Tell tags that leave by what a command has taken off already, and the rest as moved."""
+    known = explained(state, tags, now_ms)
+    events: list[AnyEvent] = []
+    if known:
+        seen = DepartureSeen(
             cause=cause,
             at_ms=now_ms,
             measure=TAG_MEASURE,
-            quantity=tags,
-            to_backroom=to_backroom,
-            happened_at_ms=moved_at_ms,
-            absorbed_by=absorber_of(state, moved_at_ms),
+            to_backroom=known * per_tag,
+            quantity=known,
         )
-        return [crossed]
-    if not to_backroom:
-        return []
-    return [
-        BackroomChanged(cause=cause, at_ms=now_ms, measure=TAG_MEASURE, to_backroom=to_backroom)
-    ]
+        events.append(seen)
+    if tags > known:
+        events.append(_crossed(MovedAway, state, tags - known, per_tag, cause, now_ms, moved_at_ms))
+    return events
+
+
+def _crossed(
+    kind: type[MovedAway | MovedHere],
+    state: SkuLocation,
+    tags: int,
+    per_tag: int,
+    cause: Cause,
+    now_ms: int,
+    moved_at_ms: int,
+) -> AnyEvent:
+    return kind(
+        cause=cause,
+        at_ms=now_ms,
+        measure=TAG_MEASURE,
+        quantity=tags,
+        to_backroom=tags * per_tag,
+        happened_at_ms=moved_at_ms,
+        absorbed_by=absorber_of(state, moved_at_ms),
+    )
 
 
 def _is_backroom(zone: Zone) -> bool:

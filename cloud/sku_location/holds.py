@@ -172,6 +172,7 @@ def _decide_quantity(
         quantity=quantity,
         happened_at_ms=now_ms,
         reservation_id=name,
+        is_departing=message.by_carrier,
     )
     return [fulfilled]
 

@@ -73,9 +73,10 @@ class PickHold(HoldMessage, frozen=True, kw_only=True, tag=7, gc=False):
 
 
 class FulfilHold(HoldMessage, frozen=True, kw_only=True, tag=8, gc=False):
-    """The goods leave with the carrier or the customer."""
+    """The goods leave with the customer, or with a carrier (`by_carrier`) through the dock."""
 
     quantity: int
+    by_carrier: bool = False
 
 
 class Withhold(SkuMessage, frozen=True, kw_only=True, tag=9, gc=False):

@@ -107,7 +107,8 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     is the sum of the holds. `written_off` and `stolen` are parts of `lost`.
 
     `recent` are the movements since the newest count, oldest first, as far as they are remembered:
-    what happened before `forgotten_through_ms` is not.
+    what happened before `forgotten_through_ms` is not. `departing` is what commands have taken off
+    `on_hand` and whose tags no reader has seen leave yet.
     """
 
     store: str
@@ -140,6 +141,7 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     forgotten_through_ms: int = 0
     recent: tuple[Movement, ...] = ()
     holds: tuple[Hold, ...] = ()
+    departing: tuple[Movement, ...] = ()
 
     @property
     def unavailable(self) -> int:

@@ -222,6 +222,7 @@ def _send_away(
         measure=measure,
         quantity=message.quantity,
         happened_at_ms=now_ms,
+        is_departing=True,
     )
     return [sent]
 

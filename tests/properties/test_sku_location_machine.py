@@ -7,6 +7,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.decide import cause_of, cause_of_command, decide
+from cloud.sku_location.departures import DEPARTURES_MAX, WINDOW_MS
 from cloud.sku_location.events import AnyEvent, Held, HoldExpired, HoldShorted
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.messages import (
@@ -38,7 +39,7 @@ from cloud.sku_location.state import (
 )
 from protocol.facts import StockFact
 from tests.properties.counting import LONG, CountedMachine
-from tests.shard_inputs import GTIN, NOW_MS, STORE, counted, received, returned, sold
+from tests.shard_inputs import GTIN, NOW_MS, STORE, counted, moved, received, returned, sold
 
 quantities = st.integers(1, 12)
 names = st.integers(1, 12).map("r{}".format)
@@ -57,6 +58,7 @@ class SkuLocationMachine(CountedMachine):
         self.incoming = 0
         self.holds: dict[str, int] = {}
         self.until_ms: dict[str, int] = {}
+        self.departing: list[tuple[int, int]] = []
         self.seq = 0
 
     def tell(self, message: AnyMessage | StockFact) -> list[AnyEvent] | Refused:
@@ -260,6 +262,25 @@ class SkuLocationMachine(CountedMachine):
         answer = self.tell(SendAway(store=STORE, gtin=GTIN, quantity=quantity, measure="units"))
         if not isinstance(answer, Refused):
             self.on_hand -= quantity
+            self.departing.append((self.now_ms, quantity))
+
+    @rule(tags=st.integers(1, 8))
+    def dock_sees_tags_leave(self, tags: int) -> None:
+        recent = [d for d in self.departing if self.now_ms - d[0] <= WINDOW_MS]
+        self.departing = recent[-DEPARTURES_MAX:]
+        unexplained = tags
+        while unexplained and self.departing:
+            at_ms, quantity = self.departing.pop(0)
+            used = min(unexplained, quantity)
+            unexplained -= used
+            if quantity > used:
+                self.departing.insert(0, (at_ms, quantity - used))
+        self.on_hand -= unexplained
+        assert not isinstance(self.tell(moved("sales_floor", "transit", tags)), Refused)
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.now_ms += WINDOW_MS
 
     @rule(point=st.integers(0, 20), level=st.integers(0, 40), pack=st.integers(1, 6))
     def set_policy(self, point: int, level: int, pack: int) -> None:

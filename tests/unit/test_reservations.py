@@ -38,7 +38,17 @@ from cloud.sku_location.refusal import Refusal, Refused
 from cloud.sku_location.state import SkuLocation
 from protocol.facts import AnyFact
 from protocol.ids import CLOUD_STORE_ID
-from tests.shard_inputs import GTIN, INVALID_GTIN, NOW_MS, OTHER_GTIN, STORE, batch, counted, sold
+from tests.shard_inputs import (
+    GTIN,
+    INVALID_GTIN,
+    NOW_MS,
+    OTHER_GTIN,
+    STORE,
+    batch,
+    counted,
+    moved,
+    sold,
+)
 
 MINUTE_MS = 60_000
 
@@ -258,6 +268,22 @@ def test_goods_leave_in_parts_and_the_last_part_ends_it(world: World, kind: Any)
     assert world.reserved(on(kind)).status == "fulfilled"
     assert (world.state().on_hand, world.state().sold, world.state().reserved) == (6, 4, 0)
     assert world.refusal(on(kind)) == Refusal.WRONG_STATUS
+
+
+def test_tags_that_leave_by_the_dock_after_their_parcel_was_told_count_once(world: World) -> None:
+    world.reserved(reserve())
+    world.reserved(on(Ship))
+    world.facts([moved("backroom", "transit", 3)])
+    assert (world.state().on_hand, world.state().moved, world.state().backroom) == (6, 0, -3)
+    world.facts([moved("backroom", "transit", 3)])
+    assert (world.state().on_hand, world.state().moved) == (4, 2)
+
+
+def test_goods_handed_over_in_the_store_leave_by_no_dock(world: World) -> None:
+    world.reserved(reserve())
+    world.reserved(on(HandOver))
+    world.facts([moved("backroom", "transit", 1)])
+    assert (world.state().on_hand, world.state().moved) == (5, 1)
 
 
 def test_a_part_is_given_back_and_the_rest_stays(world: World) -> None:
