@@ -17,6 +17,7 @@ import typer
 
 from cloud import assembly, reports
 from cloud.api.access import ROLES, load_tokens, new_token, token_entry
+from cloud.bench.command import app as bench
 from cloud.config import Settings, load_policies, load_settings
 from cloud.console import print_json, print_rows
 from cloud.errors import CloudError, ConfigInvalid
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 quarantine = typer.Typer(help="Look at what was refused, and try it again.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(bench, name="bench")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The cloud's settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

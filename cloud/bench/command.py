@@ -1,0 +1,55 @@
+"""`stocktruth-cloud bench`: measure the parts whose speed is a promise, on this machine."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud.bench import availability as availability_bench
+from cloud.bench.availability import AvailabilityReport, Size
+from cloud.console import print_json
+
+app = typer.Typer(help="Measure what is promised to be fast.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure what is promised to be fast."""
+
+
+@app.command()
+def availability(
+    sku_locations: Annotated[int, typer.Option(min=1, max=20_000_000)] = 1_000_000,
+    locations: Annotated[int, typer.Option(min=1, max=2_000)] = 500,
+    requests: Annotated[int, typer.Option(min=10, max=100_000)] = 500,
+    rules: Annotated[int, typer.Option(min=0, max=500)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask for one GTIN at many locations, explained, over HTTP (exit status 1: too dear)."""
+    # What the server says of each request would be part of what is measured.
+    logging.disable(logging.INFO)
+    size = Size(sku_locations=sku_locations, locations=locations, requests=requests, rules=rules)
+    with tempfile.TemporaryDirectory(prefix="stocktruth-bench-") as folder:
+        report = availability_bench.bench(Path(folder), size)
+    if as_json:
+        print_json([report])
+    else:
+        typer.echo("\n".join(_lines(report)))
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def _lines(report: AvailabilityReport) -> list[str]:
+    verdict = "holds" if report.holds else "does not hold"
+    asked = (
+        f"{report.sku_locations} SKU-locations, {report.rules} rules; one GTIN at"
+        f" {report.locations} locations, explained: {report.answer_bytes} bytes an answer"
+    )
+    return [
+        asked,
+        f"{report.requests} requests over HTTP: p50 {report.p50_ms} ms, p99 {report.p99_ms} ms",
+        f"a bare read of the same states: p50 {report.bare_read_p50_ms} ms",
+        f"an answer costs {report.ratio} bare reads, at most {report.ratio_max}: {verdict}",
+    ]
