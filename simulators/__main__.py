@@ -55,7 +55,11 @@ def demo(
     ] = None,
     scenario_file: ScenarioFile = SMALL_STORE,
 ) -> None:
-    """Run stores, their agents, a broker and the cloud, and hold what is heard to the truth.
+    """Run stores, a web shop, a broker and the cloud, and hold what is heard to the truth.
+
+    The web shop reserves through the HTTP API what the stores' tills sell at the same time; it is
+    paid, and associates in the stores pack and ship. --check also audits the journal: nothing was
+    promised twice, and everything that the shop was granted is in it.
 
     The environment variable BROKER (mqtt://HOST[:PORT]) names a broker to use instead of the
     embedded one.

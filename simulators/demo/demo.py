@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from protocol.documents import ReorderDocument, StockDocument
 from protocol.topics import DEFAULT_ROOT, Topics
+from simulators.audit.grants import Witness
 from simulators.audit.report import AuditReport, audit_file
 from simulators.demo.broker import BrokerAddress
 from simulators.demo.checker import Verdict, compare
@@ -58,6 +59,7 @@ class Demo:
         self.heard: Final = Heard(Topics(self.root), self._on_state, self._on_reorder)
         self.site: Final = Site(options, self.root, self._on_truth)
         self.web_shop: DemoWebShop | None = None
+        self._witness: Witness | None = None
         self._told = told
         self._news = asyncio.Event()
 
@@ -140,7 +142,10 @@ class Demo:
         settings = replace(
             options.web_shop, orders_per_minute=options.web_shop.orders_per_minute * speed
         )
-        self.web_shop = DemoWebShop(server, self.site.token, settings, options.seed, self._told)
+        witness = self._witness = Witness() if options.check else None
+        self.web_shop = DemoWebShop(
+            server, self.site.token, settings, options.seed, self._told, witness
+        )
         await self.web_shop.prepare(self.site.stores, self.latency)
 
     async def _sell_online(self) -> None:
@@ -230,11 +235,11 @@ class Demo:
             store.reorder(reorder.reorder_id, reorder.gtin, reorder.quantity)
 
     def _audit(self) -> AuditReport:
-        shop = self.web_shop
-        if shop is None:
-            raise AssertionError("a demo that was checked has had a web shop")
+        shop, witness = self.web_shop, self._witness
+        if shop is None or witness is None:
+            raise AssertionError("a demo that was checked has had a web shop and a witness")
         journal = self.options.folder / "data" / "journal.db"
-        return audit_file(journal, shop.desk.witness, shop.buffers)
+        return audit_file(journal, witness, shop.buffers)
 
     def _outcome(self, drain_s: float | None) -> Outcome:
         verdict = self.verdict()

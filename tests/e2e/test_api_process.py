@@ -28,7 +28,8 @@ def with_api(folder: Path, broker: Broker) -> tuple[CloudProcess, str]:
 
 def url_of(cloud: CloudProcess) -> str:
     """Return where it listens in its present life."""
-    return re.findall(r"api: listening on (\S+)", cloud.log.read_text())[-1]
+    found: list[str] = re.findall(r"api: listening on (\S+)", cloud.log.read_text())
+    return found[-1]
 
 
 async def test_a_fact_from_a_store_can_be_reserved_and_survives_a_crash(

@@ -82,6 +82,10 @@ def test_a_short_demo_ends_in_total_agreement(started: RunningDemo) -> None:
     assert outcome["latency"]["sales"] > 0
     assert outcome["verify_status"] == 0
     assert outcome["violations"] == []
+    assert "audit: never oversold: " in output
+    assert outcome["audit"]["grants"] > 0
+    assert outcome["web_shop"]["shipped"] > 0
+    assert outcome["shop_failures"] == []
     assert started.children() == set()
 
 
@@ -94,6 +98,7 @@ def test_a_short_demo_with_kills_ends_in_total_agreement(started: RunningDemo) -
     status = started.wait(RUN_DEADLINE_S)
     assert status == 0, started.output
     assert "agreement: 40/40 SKU-locations, facts lost 0, doubled 0" in started.output
+    assert "audit: never oversold: " in started.output
     assert re.search(r"chaos: [1-9]\d* kills and cuts", started.output)
     assert started.children() == set()
 

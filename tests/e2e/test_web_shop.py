@@ -16,6 +16,7 @@ from protocol.facts import AnyFact
 from simulators.api_client.documents import LineAsked, ReservationState, ReserveAsked
 from simulators.api_client.http import BaseUrl, HttpConnection
 from simulators.api_client.operations import add_rule, remove_rule, until_healthy
+from simulators.audit.grants import Witness
 from simulators.audit.report import audit_file
 from simulators.errors import ApiRefused
 from simulators.web_shop.counts import ShopCounts
@@ -67,6 +68,7 @@ class Rig(NamedTuple):
     server: BaseUrl
     token: str
     desk: ShopDesk
+    witness: Witness
     journal: Path
 
     def tell(self, first_seq: int, *facts: AnyFact) -> None:
@@ -95,12 +97,13 @@ async def rig_in(folder: Path) -> AsyncIterator[Rig]:
     journal = folder / "journal.db"
     async with headless(journal, settings, Tokens([entry])) as (shard, server):
         address = BaseUrl("127.0.0.1", server.port)
-        desk = ShopDesk(address, token, 4)
+        witness = Witness()
+        desk = ShopDesk(address, token, 4, witness)
         try:
             operator = HttpConnection(address, token)
             await until_healthy(operator)
             operator.abort()
-            yield Rig(shard, address, token, desk, journal)
+            yield Rig(shard, address, token, desk, witness, journal)
         finally:
             desk.close()
 
@@ -217,8 +220,8 @@ async def test_a_shop_sells_until_closed_and_never_more_than_allowed(rig: Rig) -
     assert shelf.shipped == {GTIN: 4, OTHER_GTIN: 3}
     counts = shop.counts[STORE]
     assert (counts.held, counts.confirmed, counts.units_shipped) == (0, 0, 7)
-    report = audit_file(rig.journal, rig.desk.witness, {CHANNEL: 1})
+    report = audit_file(rig.journal, rig.witness, {CHANNEL: 1})
     assert report.named == []
-    assert report.grants == len(rig.desk.witness.told)
-    wrong = audit_file(rig.journal, rig.desk.witness, {CHANNEL: 2})
+    assert report.grants == len(rig.witness.told)
+    wrong = audit_file(rig.journal, rig.witness, {CHANNEL: 2})
     assert not wrong.is_clean, "the auditor knows how much the rules hid"

@@ -80,11 +80,22 @@ async def test_a_connection_that_is_gone_is_made_anew() -> None:
         assert server.connections == 2
 
 
+async def test_a_body_in_pieces_is_put_together() -> None:
+    head = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n"
+    async with serving(head + pieces, OK) as (server, connection):
+        assert (await connection.request("GET", "/a")).body == b"hello world"
+        assert (await connection.request("GET", "/b")).body == b"{}"
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 nonsense\r\n\r\n",
         b"",

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from protocol.documents import AgentDocument, DeviceStatus, encode_document
-from simulators.demo.board import Board, Row
+from simulators.audit.report import AuditReport
+from simulators.demo.board import Board, Moment, Row
 from simulators.demo.demo import Demo
 from simulators.demo.display import plain_line, table
 from simulators.demo.options import DemoOptions
@@ -15,6 +16,7 @@ from simulators.demo.outcome import Latency, Outage, Outcome
 from simulators.demo.store_run import StoreRun
 from simulators.demo.truth import SkuLocationKey
 from simulators.scenario import Scenario
+from simulators.web_shop.counts import ShopCounts
 from tests.unit.test_checker import GTIN, TRUE, document
 
 KEY = SkuLocationKey("S001", GTIN)
@@ -77,8 +79,40 @@ async def test_moments_are_lines_and_tables(tmp_path: Path) -> None:
         assert shown in screen.getvalue()
 
 
-def test_an_outcome_ends_with_its_agreement() -> None:
-    outcome = Outcome(
+def test_a_moment_shows_the_orders_of_the_web_shop() -> None:
+    shop = ShopCounts(held=1, confirmed=2, shipped=3, short=4)
+    row = Row("S001", "online", 1, 12, 0.0, 0, 1, shop)
+    moment = Moment("open", 2.0, (row,), None, None, 0, 0, (), ())
+    assert "web 1 held, 2 confirmed, 3 shipped, 4 short" in plain_line(moment)
+    screen = io.StringIO()
+    Console(file=screen, width=120).print(table(moment))
+    for shown in ("web: held", "confirmed", "shipped", "short"):
+        assert shown in screen.getvalue()
+
+
+def test_an_outcome_with_a_broken_promise_is_not_good() -> None:
+    report = AuditReport(
+        inputs=9,
+        grants=1,
+        granted_lines=1,
+        sku_locations=1,
+        endings={},
+        violations=1,
+        named=["x: oversold"],
+    )
+    good = replace(an_outcome(), disagreements=[], web_shop=ShopCounts(shipped=1))
+    assert good.is_good
+    assert any(line.startswith("web shop: 0 held") for line in good.lines())
+    bad = replace(good, audit=report)
+    assert not bad.is_good
+    assert "audit violation: x: oversold" in list(bad.lines())
+    failed = replace(good, shop_failures=["status 500: failed"])
+    assert not failed.is_good
+    assert "web shop: the API failed: status 500: failed" in list(failed.lines())
+
+
+def an_outcome() -> Outcome:
+    return Outcome(
         seed=7,
         stores=1,
         sku_locations=400,
@@ -93,6 +127,10 @@ def test_an_outcome_ends_with_its_agreement() -> None:
         verify="identical",
         verify_status=0,
     )
+
+
+def test_an_outcome_ends_with_its_agreement() -> None:
+    outcome = an_outcome()
     assert "disagreement: x: sold 1 (true 2)" in list(outcome.lines())
     unchecked = list(replace(outcome, drain_s=None).lines())
     assert not any("disagreement" in line or "lost" in line for line in unchecked)

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from protocol.ids import Gtin, gtin_of_tag
 from simulators.scenario import articles, new_world
 from simulators.world.associates import PATIENCE_MS
+from simulators.world.goods import Place
 from simulators.world.happenings import OrderPicked, OrderShipped
 from simulators.world.settings import ShopperSettings
 from simulators.world.store import StoreWorld
 from tests.unit.test_world import scenario
 
 LATER_MS = 60_000
-IN_STORE = ("backroom", "sales_floor", "basket", "packed")
+IN_STORE: tuple[Place, ...] = ("backroom", "sales_floor", "basket", "packed")
 
 
 def some_gtin(world: StoreWorld, *, is_tagged: bool) -> Gtin:
