@@ -167,7 +167,7 @@ def timestamp(time_ms: int) -> str:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         moment = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{moment.isoformat()[:19]}.{milliseconds:03d}Z"
 
 
 _encoder: Final = msgspec.json.Encoder()

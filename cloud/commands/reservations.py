@@ -28,7 +28,8 @@ class Reserve(Command, frozen=True, kw_only=True, tag=10):
     """Reserve all lines or none.
 
     Lines of one GTIN are summed. `expires_at_ms` is 0 for a hold that does not expire,
-    `ship_by_ms` the order's deadline (0: none), `customer` whom it is for.
+    `ship_by_ms` the order's deadline (0: none), `customer` whom it is for. `is_parcel`: an order
+    across locations asks for it, and looks after it.
     """
 
     reservation_id: Name
@@ -38,6 +39,7 @@ class Reserve(Command, frozen=True, kw_only=True, tag=10):
     expires_at_ms: TimeMs
     ship_by_ms: TimeMs = 0
     customer: Annotated[str, Meta(max_length=64)] = ""
+    is_parcel: bool = False
 
 
 class ReservationCommand(Command, frozen=True, kw_only=True):

@@ -10,11 +10,15 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloud.ingest.admission import admit
 from cloud.ingest.offering import ShardInbox
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import QuarantineEntry
 from cloud.shards.messages import BatchReceived, DocumentReceived, PayloadRefused, Redrive
+from protocol.codec import encode_up
+from protocol.facts import TIME_MS_MAX
 from protocol.ids import StoreId
 from protocol.topics import Topics
 
@@ -69,7 +73,8 @@ def redrive_of(entry: QuarantineEntry, topics: Topics, now_ms: int) -> Redrive:
     topic = content.topic or topics.facts(StoreId(content.store))
     admitted = admit(topic, content.payload, topics, now_ms)
     if isinstance(admitted, BatchReceived):
-        return Redrive(quarantine_id=entry.id, batch=admitted)
+        batch = _as_if_sent_now(admitted, now_ms - content.received_at_ms)
+        return Redrive(quarantine_id=entry.id, batch=batch)
     if isinstance(admitted, DocumentReceived):
         return Redrive(quarantine_id=entry.id, batch=None, document=admitted)
     if isinstance(admitted, PayloadRefused):
@@ -77,3 +82,10 @@ def redrive_of(entry: QuarantineEntry, topics: Topics, now_ms: int) -> Redrive:
     return Redrive(
         quarantine_id=entry.id, batch=None, detail="only batches and documents can be redriven"
     )
+
+
+def _as_if_sent_now(received: BatchReceived, waited_ms: int) -> BatchReceived:
+    """Return a batch as it would come now, so that its wait is not taken for its clock's error."""
+    sent_at_ms = min(max(0, received.batch.sent_at_ms + waited_ms), TIME_MS_MAX)
+    batch = replace(received.batch, sent_at_ms=sent_at_ms)
+    return BatchReceived(batch=batch, frame=encode_up(batch))

@@ -155,9 +155,9 @@ class MemoryJournal:
         """Return those of these SKU-locations that exist, in any order."""
         return [self._states[store, gtin] for gtin in gtins if (store, gtin) in self._states]
 
-    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
-        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
-        return [self._states[key] for key in keys if key in self._states]
+    def states_at(self, stores: Iterable[str], gtin: str) -> list[StateRow]:
+        """Return those of one GTIN's SKU-locations at these stores that exist, in any order."""
+        return [self._states[store, gtin] for store in stores if (store, gtin) in self._states]
 
     def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
         """Return all states, by store and GTIN (or those of one store after a GTIN)."""

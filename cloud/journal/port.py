@@ -54,8 +54,8 @@ class JournalReader(Protocol):
     def states_of(self, store: str, gtins: Iterable[str]) -> list[StateRow]:
         """Return those of these SKU-locations that exist, in any order."""
 
-    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
-        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
+    def states_at(self, stores: Iterable[str], gtin: str) -> list[StateRow]:
+        """Return those of one GTIN's SKU-locations at these stores that exist, in any order."""
 
     def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
         """Return all states, by store and GTIN (or those of one store after a GTIN)."""

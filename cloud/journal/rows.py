@@ -244,6 +244,15 @@ def decode_command(payload: bytes) -> AnyCommand:
     return _command_decoder.decode(payload)
 
 
+def command_problem(payload: bytes) -> str | None:
+    """Return why a command could not be read back, if so: nothing of the kind is journalled."""
+    try:
+        _command_decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
+
+
 def states_of(rows: Iterable[StateRow]) -> list[SkuLocation]:
     """Return the states in rows, in their order."""
     return [decode_state(row.data) for row in rows]

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import apsw
+import msgspec
 
 from cloud.errors import JournalFailed
 from cloud.journal.rows import (
@@ -32,6 +33,10 @@ _INPUTS: Final = (
     "SELECT position, kind, store, epoch, first_seq, last_seq, stamped_at_ms, payload FROM inputs"
 )
 _STATES: Final = "SELECT store, gtin, position, state FROM states"
+_STATES_AT: Final = (
+    "SELECT s.store, s.gtin, s.position, s.state FROM json_each(?) AS j"
+    " CROSS JOIN states AS s ON s.store = j.value AND s.gtin = ?"
+)
 _OPENING_STATES: Final = "SELECT store, gtin, position, state FROM opening_states"
 _KEYS: Final = 'SELECT store, "transaction", line, position, seq, digest FROM business_keys'
 _REORDERS: Final = "SELECT store, gtin, number, updated_position, measure, reorder FROM reorders"
@@ -86,9 +91,13 @@ class SqliteReader(SqliteRecords):
         sql = f"{_STATES} WHERE store = ? AND gtin = ?"
         return self._many(StateRow, sql, ((store, gtin) for gtin in gtins))
 
-    def states_at(self, keys: Iterable[tuple[str, str]]) -> list[StateRow]:
-        """Return those of these SKU-locations, by store and GTIN, that exist, in any order."""
-        return self._many(StateRow, f"{_STATES} WHERE store = ? AND gtin = ?", keys)
+    def states_at(self, stores: Iterable[str], gtin: str) -> list[StateRow]:
+        """Return those of one GTIN's SKU-locations at these stores that exist, in any order.
+
+        One statement for all of them takes half the time of one for each.
+        """
+        names = msgspec.json.encode(list(stores)).decode()
+        return list(self._rows(StateRow, _STATES_AT, names, gtin))
 
     def states(self, store: str | None = None, *, after: str = "") -> Iterator[StateRow]:
         """Return all states, by store and GTIN (or those of one store after a GTIN)."""

@@ -145,4 +145,5 @@ def _reserve(parcel: ParcelRecord, order: Order, now_ms: int) -> Reserve:
         expires_at_ms=order.expires_at_ms if is_unconfirmed else now_ms + CONFIRM_WITHIN_MS,
         ship_by_ms=parcel.ship_by_ms,
         customer=order.customer,
+        is_parcel=True,
     )

@@ -46,7 +46,7 @@ def _reservations(reader: JournalReader, order: Order) -> Iterator[tuple[str, Re
             continue
         reservation = decode_record(Reservation, row.data)
         # A channel may have given the same name to a reservation of its own.
-        if reservation.order_id == order.id:
+        if reservation.is_parcel and reservation.order_id == order.id:
             yield reservation.id, reservation
 
 

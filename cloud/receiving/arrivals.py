@@ -14,6 +14,7 @@ from cloud.receiving.matching import Arrival, Deviation, match
 from cloud.records.despatch_advice import DespatchAdvice
 from cloud.records.discrepancy import Discrepancy
 from cloud.records.received_tag import ReceivedTag
+from cloud.reorders.ids import reorder_number
 from cloud.shards.desk import Desk
 from cloud.sku_location.state import UnavailableReason
 
@@ -31,6 +32,7 @@ class Share(NamedTuple):
     expected: int
     withheld: int
     fills_reorder: bool
+    reorder_number: int
 
 
 def arrive(
@@ -59,6 +61,7 @@ def arrive(
         expected=matched.expected,
         withheld=withheld,
         fills_reorder=fills_reorder(advice) and not is_wrong,
+        reorder_number=reorder_number(advice.reorder_id, advice.store, arrival.gtin),
     )
 
 
@@ -101,13 +104,13 @@ def _named(
 ) -> DespatchAdvice:
     """Raise a deviation, unless it says again what an open discrepancy says already."""
     epcs, quantity = deviation.epcs, deviation.quantity
-    if deviation.kind == "received_twice" and epcs:
-        known = _tags_named_twice(desk, advice)
-        epcs = tuple(epc for epc in epcs if epc not in known)
+    is_twice = deviation.kind == "received_twice" and bool(epcs)
+    if is_twice:
+        epcs = tuple(epc for epc in epcs if not _is_named_twice(desk, advice, epc))
         quantity = len(epcs)
     if not quantity:
         return advice
-    return raise_discrepancy(
+    after = raise_discrepancy(
         desk,
         advice,
         deviation.kind,
@@ -119,21 +122,23 @@ def _named(
         held=held,
         receipt=receipt,
     )
+    for epc in epcs if is_twice else ():
+        name = f"{advice.id}-{after.discrepancies}"
+        tag = ReceivedTag(store=advice.store, id=epc.hex(), despatch_id=advice.id, twice_in=name)
+        desk.put(tag)
+    return after
 
 
-def _tags_named_twice(desk: Desk, advice: DespatchAdvice) -> set[bytes]:
-    """Return the tags of which somebody has yet to say why they came twice.
+def _is_named_twice(desk: Desk, advice: DespatchAdvice, epc: bytes) -> bool:
+    """Say whether somebody has yet to say why a tag came twice.
 
     A reader that sees a tag come in every minute must not fill the journal with saying so.
     """
-    return {
-        epc
-        for discrepancy in desk.records.by_ref(Discrepancy, f"despatch:{advice.id}")
-        if discrepancy.store == advice.store
-        and discrepancy.kind == "received_twice"
-        and discrepancy.is_open
-        for epc in discrepancy.epcs
-    }
+    tag = desk.record(ReceivedTag, advice.store, epc.hex())
+    if tag is None or not tag.twice_in:
+        return False
+    named = desk.record(Discrepancy, advice.store, tag.twice_in)
+    return named is not None and named.is_open
 
 
 def _standing(advice: DespatchAdvice) -> DespatchAdvice:

@@ -56,6 +56,7 @@ def _take_in(desk: Desk, fact: ArrivalFact, shares: list[Share], explained: int)
     counted = unexplained + sum(share.counted for share in shares)
     zone = fact.to_zone if isinstance(fact, TagsMoved) else fact.zone
     withheld = sum(share.withheld for share in shares)
+    numbers = {share.reorder_number for share in shares}
     return TakeIn(
         store=desk.stamp.store,
         gtin=fact.gtin,
@@ -67,6 +68,7 @@ def _take_in(desk: Desk, fact: ArrivalFact, shares: list[Share], explained: int)
         reason="quality_control" if withheld else None,
         occurred_at_ms=fact.occurred_at_ms,
         fills_reorder=bool(unexplained) or any(share.fills_reorder for share in shares),
+        reorder_number=numbers.pop() if len(numbers) == 1 else 0,
     )
 
 

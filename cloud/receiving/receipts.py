@@ -112,4 +112,5 @@ def _take_in(arrival: Arrival, share: Share, arrived_at_ms: int) -> TakeIn:
         reason=withheld_as(arrival) if share.withheld else None,
         occurred_at_ms=arrived_at_ms,
         fills_reorder=share.fills_reorder,
+        reorder_number=share.reorder_number,
     )

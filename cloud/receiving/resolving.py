@@ -17,6 +17,7 @@ from cloud.receiving.arrivals import fills_reorder, note_tags
 from cloud.receiving.discrepancies import settle
 from cloud.records.despatch_advice import DespatchAdvice
 from cloud.records.discrepancy import Discrepancy, DiscrepancyKind
+from cloud.reorders.ids import reorder_number
 from cloud.shards.desk import Desk
 from cloud.sku_location.messages import (
     AnyMessage,
@@ -101,6 +102,12 @@ def _write_off(desk: Desk, discrepancy: Discrepancy, quantity: int) -> Refused |
     gone = WriteOff(store=store, gtin=gtin, quantity=quantity, reason=reason)
     if discrepancy.held is not None:
         return _tell(desk, gone)
+    state = desk.state(store, gtin)
+    if isinstance(state, Refused):
+        return state
+    if quantity > state.sellable:
+        detail = f"{gtin} at {store}: {max(0, state.sellable)} are neither sold nor promised"
+        return Refused(Refusal.INSUFFICIENT, detail)
     return _tell(desk, Withhold(store=store, gtin=gtin, quantity=quantity, reason=reason), gone)
 
 
@@ -115,6 +122,7 @@ def _take_in(desk: Desk, discrepancy: Discrepancy, quantity: int) -> Refused | N
         from_incoming=0,
         occurred_at_ms=desk.now_ms,
         fills_reorder=fills_reorder(advice),
+        reorder_number=reorder_number(advice.reorder_id, advice.store, discrepancy.gtin),
     )
     return _tell(desk, message)
 

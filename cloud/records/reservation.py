@@ -33,7 +33,10 @@ class ReservationLine(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Reservation(Record, frozen=True, kw_only=True):
-    """One reservation. It ends when none of its lines holds anything."""
+    """One reservation. It ends when none of its lines holds anything.
+
+    `is_parcel`: an order across locations looks after it.
+    """
 
     KIND: ClassVar[str] = "reservation"
 
@@ -44,6 +47,7 @@ class Reservation(Record, frozen=True, kw_only=True):
     expires_at_ms: int
     ship_by_ms: int
     customer: str = ""
+    is_parcel: bool = False
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -58,7 +62,8 @@ class Reservation(Record, frozen=True, kw_only=True):
 
     @property
     def due_at_ms(self) -> int | None:
-        """When it expires."""
-        if self.status in ("held", "awaiting_payment") and self.expires_at_ms:
+        """When something of it expires; goods that are picked never do."""
+        expires = any(line.held and not line.picked for line in self.lines)
+        if expires and self.status in ("held", "awaiting_payment") and self.expires_at_ms:
             return self.expires_at_ms
         return None

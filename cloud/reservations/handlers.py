@@ -69,6 +69,7 @@ def reserve(desk: Desk, command: Reserve) -> Reservation | Refused:
         expires_at_ms=command.expires_at_ms,
         ship_by_ms=command.ship_by_ms,
         customer=command.customer,
+        is_parcel=command.is_parcel,
     )
     return desk.put(reservation)
 
@@ -110,11 +111,24 @@ def change_reservation(desk: Desk, command: ReservationCommand) -> Reservation |
             return reservation
         reason = Refusal.EXPIRED if reservation.status == "expired" else Refusal.WRONG_STATUS
         return Refused(reason, f"reservation {name} has ended: {reservation.status}")
+    refused = _too_late(desk, command, reservation)
+    if refused is not None:
+        return refused
     for message in _MESSAGES[type(command)](command, reservation):
         told = desk.tell(message)
         if isinstance(told, Refused):
             return told
     return desk.record(Reservation, store, name) or reservation
+
+
+def _too_late(desk: Desk, command: ReservationCommand, reservation: Reservation) -> Refused | None:
+    """Refuse what would promise goods of which a part is gone, or an expiry in the past."""
+    if isinstance(command, Confirm) and any(line.expired for line in reservation.lines):
+        detail = f"a part of reservation {reservation.id} was held too long; release it"
+        return Refused(Refusal.EXPIRED, detail)
+    if isinstance(command, Extend) and 0 < command.expires_at_ms <= desk.now_ms:
+        return Refused(Refusal.EXPIRED, f"expires_at {command.expires_at_ms} has passed")
+    return None
 
 
 def _extensions(command: Extend, reservation: Reservation) -> list[AnyMessage]:

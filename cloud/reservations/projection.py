@@ -1,6 +1,7 @@
 """What happens to holds, as it shows in the reservations that they belong to. Pure."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -10,12 +11,12 @@ from cloud.sku_location.events import (
     Fulfilled,
     HoldConfirmed,
     HoldEvent,
-    HoldExpired,
     HoldExtended,
     HoldPicked,
-    HoldReduced,
     HoldReleased,
-    HoldShorted,
+    HoldsLost,
+    HoldsShorted,
+    Loss,
     PaymentAwaited,
 )
 from cloud.sku_location.state import SkuLocation
@@ -23,32 +24,34 @@ from cloud.sku_location.state import SkuLocation
 if TYPE_CHECKING:
     from cloud.shards.desk import Desk
 
-_COLUMN: Final[dict[type, str]] = {
-    HoldReleased: "released",
-    HoldExpired: "expired",
-    HoldShorted: "short",
-    Fulfilled: "fulfilled",
-}
-
 
 def project(desk: "Desk", state: SkuLocation, event: AnyEvent) -> None:
-    """Bring the reservation up to date to whose hold `event` has happened, and tell of shortages.
+    """Bring the reservations up to date to whose holds `event` has happened; tell of shortages.
 
     A new hold is not projected: whoever holds, makes the reservation.
     """
-    if not isinstance(event, HoldEvent | Fulfilled):
-        return
-    reservation = desk.record(Reservation, state.store, event.reservation_id)
+    if isinstance(event, HoldsLost):
+        for loss in event.losses:
+            _project_loss(desk, state, event, loss)
+    elif isinstance(event, HoldEvent | Fulfilled):
+        reservation = desk.record(Reservation, state.store, event.reservation_id)
+        if reservation is not None:
+            desk.put(_after(reservation, state.gtin, event))
+
+
+def _project_loss(desk: "Desk", state: SkuLocation, event: HoldsLost, loss: Loss) -> None:
+    reservation = desk.record(Reservation, state.store, loss.reservation_id)
     if reservation is None:
-        return
-    desk.put(_after(reservation, state.gtin, event))
-    if isinstance(event, HoldShorted):
+        raise AssertionError(f"a hold of no reservation: {loss} at {state.store}")
+    column = "short" if isinstance(event, HoldsShorted) else "expired"
+    desk.put(_with_line(reservation, state.gtin, lambda line: _gone(line, loss.quantity, column)))
+    if isinstance(event, HoldsShorted):
         desk.notify(
             "reservation_short",
             state.store,
             reservation.id,
             gtin=state.gtin,
-            quantity=event.quantity,
+            quantity=loss.quantity,
             measure=state.measure,
             order_id=reservation.order_id,
             channel=reservation.channel,
@@ -63,22 +66,31 @@ def _after(reservation: Reservation, gtin: str, event: HoldEvent | Fulfilled) ->
         return replace(reservation, status="awaiting_payment", expires_at_ms=event.pay_by_ms)
     if isinstance(event, HoldConfirmed):
         return replace(reservation, status="confirmed", expires_at_ms=0)
-    lines = tuple(
-        _line_after(line, event) if line.gtin == gtin else line for line in reservation.lines
-    )
+    return _with_line(reservation, gtin, lambda line: _line_after(line, event))
+
+
+def _with_line(
+    reservation: Reservation, gtin: str, change: Callable[[ReservationLine], ReservationLine]
+) -> Reservation:
+    lines = tuple(change(line) if line.gtin == gtin else line for line in reservation.lines)
     return replace(reservation, lines=lines, status=_status_after(reservation, lines))
 
 
 def _line_after(line: ReservationLine, event: HoldEvent | Fulfilled) -> ReservationLine:
     if isinstance(event, HoldPicked):
         return replace(line, picked=line.picked + event.quantity)
-    if not isinstance(event, HoldReduced | Fulfilled):
-        return line
-    held = line.held - event.quantity
-    picked = line.picked - event.quantity if isinstance(event, Fulfilled) else line.picked
-    column = _COLUMN[type(event)]
-    changed = {column: getattr(line, column) + event.quantity}
-    return replace(line, held=held, picked=max(0, min(picked, held)), **changed)
+    if isinstance(event, HoldReleased):
+        return _gone(line, event.quantity, "released")
+    if isinstance(event, Fulfilled):
+        picked = max(0, line.picked - event.quantity)
+        return _gone(replace(line, picked=picked), event.quantity, "fulfilled")
+    return line
+
+
+def _gone(line: ReservationLine, quantity: int, column: str) -> ReservationLine:
+    held = line.held - quantity
+    changed = {column: getattr(line, column) + quantity}
+    return replace(line, held=held, picked=min(line.picked, held), **changed)
 
 
 def _status_after(

@@ -29,15 +29,20 @@ Due = Callable[[Callable[[JournalReader], list[RecordRow]]], Awaitable[list[Reco
 
 
 class Sweeper:
-    """Runs on the cloud's event loop until cancelled."""
+    """Runs on the cloud's event loop until cancelled.
+
+    `passing` is what `read` raises when it is too busy; storage failures end it.
+    """
 
     def __init__(
         self,
         read: Due,
         inbox_of: Callable[[str], ShardInbox],
         now_ms: Callable[[], int],
+        passing: tuple[type[Exception], ...] = (),
         interval_s: float = INTERVAL_S,
     ) -> None:
+        self._passing: Final = passing
         self._read: Final = read
         self._inbox_of: Final = inbox_of
         self._now_ms: Final = now_ms
@@ -52,9 +57,13 @@ class Sweeper:
     async def sweep(self) -> int:
         """Ask for what is due now, as far as the shard has room; return how many were asked."""
         through_ms = self._now_ms()
-        rows = await self._read(
-            lambda reader: reader.records_due(Reservation.KIND, through_ms, BATCH_MAX)
-        )
+        try:
+            rows = await self._read(
+                lambda reader: reader.records_due(Reservation.KIND, through_ms, BATCH_MAX)
+            )
+        except self._passing as error:
+            log.warning("sweeper: looks again later: %s", error)
+            return 0
         for count, row in enumerate(rows):
             command = Expire(store=row.store, reservation_id=row.id)
             if not self._inbox_of(row.store).offer(Submitted(ticket=NO_TICKET, command=command)):

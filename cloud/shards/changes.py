@@ -124,7 +124,7 @@ class Changes:
             timed = corrected(fact, error_ms)
             refused = self._apply_fact(stamp, position, seq, timed, claimed)
             if refused is not None:
-                self.quarantined.append(quarantined_fact(stamp, seq, fact, refused))
+                self.quarantined.append(quarantined_fact(stamp, seq, timed, refused))
                 self._tell_of_refused(stamp, position, seq, fact, refused)
 
     def _tell_of_refused(

@@ -11,6 +11,7 @@ from cloud.journal.rows import (
     Quarantined,
     Settlement,
     StoreRow,
+    command_problem,
     encode_command,
 )
 from cloud.shards.answers import Acks
@@ -120,7 +121,7 @@ class Group:
         self.changes.apply_facts(stamp, row.first_seq, facts, batch.sent_at_ms)
 
     def _take_policy(self, command: SetPolicy) -> None:
-        answer = self._apply_command(command)
+        answer = self._submit(command)
         if isinstance(answer, Refused):
             payload = encode_command(command)
             self._quarantine(command.store, answer.reason, answer.detail, payload)
@@ -137,6 +138,10 @@ class Group:
         return Done(position=earlier.position, record=record, is_replayed=True)
 
     def _apply_command(self, command: AnyCommand) -> Done | Refused:
+        payload = encode_command(command)
+        problem = command_problem(payload)
+        if problem is not None:
+            return Refused(Refusal.INVALID, problem)
         position = self.position + 1
         stamp = Stamp(position, self._now_ms, command.store, 0)
         answer = self.changes.apply_command(stamp, command)
@@ -151,7 +156,7 @@ class Group:
             first_seq=0,
             last_seq=0,
             stamped_at_ms=self._now_ms,
-            payload=encode_command(command),
+            payload=payload,
         )
         self._sequence.accept(row)
         return answer

@@ -17,7 +17,7 @@ from cloud.sku_location.events import (
     CountEvent,
     HoldConfirmed,
     HoldReleased,
-    HoldShorted,
+    HoldsShorted,
     Withheld,
     WrittenOff,
 )
@@ -114,7 +114,7 @@ def _doubt(before: SkuLocation, state: SkuLocation, events: list[AnyEvent]) -> s
     for event in events:
         if isinstance(event, HoldReleased) and (doubt := _found_less(before, event)):
             return doubt
-    is_short = any(isinstance(event, HoldShorted) for event in events)
+    is_short = any(isinstance(event, HoldsShorted) for event in events)
     if is_short and not any(isinstance(event, _EXPLAINS_SHORTAGE) for event in events):
         return "goods left that were promised to orders"
     return None

@@ -17,9 +17,13 @@ DEPARTURES_MAX: Final = 32
 """Of one SKU-location; the oldest is forgotten first."""
 
 
-def explained(state: SkuLocation, tags: int, now_ms: int) -> int:
-    """Return how many of the tags that are seen leaving were taken off before."""
-    return min(tags, sum(departure.change for departure in _recent(state, now_ms)))
+CLOCKS_DIFFER_MS: Final = 60_000
+"""A reader's clock may be this far behind the cloud's."""
+
+
+def explained(state: SkuLocation, tags: int, left_at_ms: int) -> int:
+    """Return how many of the tags that were seen leaving had been taken off before."""
+    return min(tags, sum(departure.change for departure in _before(state, left_at_ms)))
 
 
 def departed(state: SkuLocation, quantity: int, now_ms: int) -> dict[str, Any]:
@@ -28,15 +32,22 @@ def departed(state: SkuLocation, quantity: int, now_ms: int) -> dict[str, Any]:
     return {"departing": recent[-DEPARTURES_MAX:]}
 
 
-def seen(state: SkuLocation, quantity: int, now_ms: int) -> dict[str, Any]:
+def seen(state: SkuLocation, quantity: int, left_at_ms: int) -> dict[str, Any]:
     """Return the fields after the tags of so many were seen leaving, the oldest first."""
     left: list[Movement] = []
-    for departure in _recent(state, now_ms):
-        used = min(quantity, departure.change)
+    explaining = _before(state, left_at_ms)
+    for departure in state.departing:
+        used = min(quantity, departure.change) if departure in explaining else 0
         quantity -= used
         if departure.change > used:
             left.append(Movement(departure.happened_at_ms, departure.change - used))
     return {"departing": tuple(left)}
+
+
+def _before(state: SkuLocation, left_at_ms: int) -> tuple[Movement, ...]:
+    """Return what was sent away within the window before tags were seen leaving."""
+    latest_ms = left_at_ms + CLOCKS_DIFFER_MS
+    return tuple(d for d in _recent(state, left_at_ms) if d.happened_at_ms <= latest_ms)
 
 
 def _recent(state: SkuLocation, now_ms: int) -> tuple[Movement, ...]:

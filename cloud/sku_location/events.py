@@ -4,7 +4,7 @@ Each event makes one version and names the fact or command that caused it. Event
 journalled (decision 1), so they have no wire form.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -69,6 +69,7 @@ class Received(ObservedEvent, frozen=True, kw_only=True, gc=False):
 
     from_incoming: int = 0
     fills_reorder: bool = True
+    reorder_number: int = 0
 
 
 class MovedAway(ObservedEvent, frozen=True, kw_only=True, gc=False):
@@ -161,21 +162,30 @@ class HoldPicked(HoldEvent, frozen=True, kw_only=True, gc=False):
     quantity: int
 
 
-class HoldReduced(HoldEvent, frozen=True, kw_only=True, gc=False):
-    """A hold has less, or nothing and is gone."""
+class HoldReleased(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """Somebody gave goods back that were held."""
 
     quantity: int
 
 
-class HoldReleased(HoldReduced, frozen=True, kw_only=True, gc=False):
-    """Somebody gave goods back that were held."""
+class Loss(NamedTuple):
+    """How much one reservation loses."""
+
+    reservation_id: str
+    quantity: int
 
 
-class HoldExpired(HoldReduced, frozen=True, kw_only=True, gc=False):
+class HoldsLost(Event, frozen=True, kw_only=True, gc=False):
+    """Holds have less, or nothing and are gone: many at once, since they lose together."""
+
+    losses: tuple[Loss, ...]
+
+
+class HoldsExpired(HoldsLost, frozen=True, kw_only=True, gc=False):
     """Goods were held too long."""
 
 
-class HoldShorted(HoldReduced, frozen=True, kw_only=True, gc=False):
+class HoldsShorted(HoldsLost, frozen=True, kw_only=True, gc=False):
     """Goods that were promised are not there any more."""
 
 
@@ -194,6 +204,7 @@ class DepartureSeen(StockEvent, frozen=True, kw_only=True, gc=False):
     """A reader saw the tags of goods leave that a command had taken off before."""
 
     quantity: int
+    happened_at_ms: int
 
 
 class PolicySet(Event, frozen=True, kw_only=True, gc=False):
@@ -273,6 +284,7 @@ AnyEvent = (
     | Withheld
     | IncomingChanged
     | HoldEvent
+    | HoldsLost
     | PolicySet
     | ReorderEvent
 )

@@ -19,6 +19,7 @@ from cloud.sku_location.events import (
     Found,
     Fulfilled,
     HoldEvent,
+    HoldsLost,
     IncomingChanged,
     LedgerEvent,
     Lost,
@@ -36,10 +37,10 @@ from cloud.sku_location.events import (
     Withheld,
     WrittenOff,
 )
-from cloud.sku_location.holds import holds_after
+from cloud.sku_location.holds import holds_after, holds_after_losses
 from cloud.sku_location.movements import absorbed, remembered, remembered_after_count
 from cloud.sku_location.reorders import reorder_after
-from cloud.sku_location.state import SkuLocation
+from cloud.sku_location.state import Hold, SkuLocation
 
 UncountedEvent = BackroomChanged | DepartureSeen | CountConfirmed | Withheld | IncomingChanged
 
@@ -71,7 +72,9 @@ def evolve(state: SkuLocation, event: AnyEvent) -> SkuLocation:
     if isinstance(event, LedgerEvent):
         changed = _ledger_entered(state, event)
     elif isinstance(event, HoldEvent):
-        changed = _held(state, event)
+        changed = _with_holds(holds_after(state.holds, event))
+    elif isinstance(event, HoldsLost):
+        changed = _with_holds(holds_after_losses(state.holds, event.losses))
     elif isinstance(event, ReorderEvent):
         changed = {"reorder": reorder_after(state.reorder, event)}
     elif isinstance(event, PolicySet):
@@ -85,8 +88,7 @@ def evolve(state: SkuLocation, event: AnyEvent) -> SkuLocation:
     )
 
 
-def _held(state: SkuLocation, event: HoldEvent) -> dict[str, Any]:
-    holds = holds_after(state.holds, event)
+def _with_holds(holds: tuple[Hold, ...]) -> dict[str, Any]:
     return {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
 
 
@@ -100,7 +102,7 @@ def _told(state: SkuLocation, event: UncountedEvent) -> dict[str, Any]:
     elif isinstance(event, IncomingChanged):
         changed["incoming"] = state.incoming + event.quantity
     elif isinstance(event, DepartureSeen):
-        changed |= seen(state, event.quantity, event.at_ms)
+        changed |= seen(state, event.quantity, event.happened_at_ms)
     elif isinstance(event, CountConfirmed):
         changed |= remembered_after_count(state, event.happened_at_ms)
     return changed
@@ -142,7 +144,6 @@ def _besides(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
         if event.is_departing:
             changed |= departed(state, event.quantity, event.at_ms)
         if isinstance(event, Fulfilled):
-            holds = holds_after(state.holds, event)
-            changed |= {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+            changed |= _with_holds(holds_after(state.holds, event))
         return changed
     return {}

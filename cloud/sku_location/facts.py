@@ -1,5 +1,6 @@
 """What facts mean to a SKU-location. Pure."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from cloud.sku_location.departures import explained
@@ -7,6 +8,7 @@ from cloud.sku_location.events import (
     AnyEvent,
     BackroomChanged,
     CountConfirmed,
+    CountEvent,
     DepartureSeen,
     Found,
     Lost,
@@ -18,6 +20,7 @@ from cloud.sku_location.events import (
     ReturnUndone,
     SaleUndone,
     Sold,
+    Withheld,
 )
 from cloud.sku_location.movements import (
     absorber_of,
@@ -27,7 +30,7 @@ from cloud.sku_location.movements import (
     moved_since,
 )
 from cloud.sku_location.refusal import Refusal, Refused
-from cloud.sku_location.state import Cause, SkuLocation
+from cloud.sku_location.state import UNAVAILABLE_REASONS, Cause, SkuLocation
 from protocol.facts import (
     GoodsReceived,
     Measure,
@@ -135,7 +138,8 @@ def _left(
     state: SkuLocation, tags: int, per_tag: int, cause: Cause, now_ms: int, moved_at_ms: int
 ) -> list[AnyEvent]:
     """Tell tags that leave by what a command has taken off already, and the rest as moved."""
-    known = explained(state, tags, now_ms)
+    is_absorbed = absorber_of(state, moved_at_ms) is not None
+    known = 0 if is_absorbed else explained(state, tags, moved_at_ms)
     events: list[AnyEvent] = []
     if known:
         seen = DepartureSeen(
@@ -144,6 +148,7 @@ def _left(
             measure=TAG_MEASURE,
             to_backroom=known * per_tag,
             quantity=known,
+            happened_at_ms=moved_at_ms,
         )
         events.append(seen)
     if tags > known:
@@ -192,7 +197,7 @@ def _counted(
         confirmed = CountConfirmed(
             cause=cause, at_ms=now_ms, measure=measure, happened_at_ms=counted_at_ms
         )
-        return [confirmed]
+        return [confirmed, *_withheld_no_more(state, confirmed, state.on_hand)]
     event: type[OpeningCounted | Found | Lost] = OpeningCounted
     if state.counted:
         event = Found if difference > 0 else Lost
@@ -203,4 +208,22 @@ def _counted(
         quantity=difference if event is OpeningCounted else abs(difference),
         happened_at_ms=counted_at_ms,
     )
-    return [counted]
+    return [counted, *_withheld_no_more(state, counted, state.on_hand + difference)]
+
+
+def _withheld_no_more(
+    state: SkuLocation, counted: CountEvent | CountConfirmed, on_hand: int
+) -> Iterator[Withheld]:
+    """Return what cannot be withheld any more, since it is not there."""
+    excess = state.unavailable - max(0, on_hand)
+    for reason in UNAVAILABLE_REASONS:
+        gone = min(excess, getattr(state, reason))
+        if gone > 0:
+            excess -= gone
+            yield Withheld(
+                cause=counted.cause,
+                at_ms=counted.at_ms,
+                measure=counted.measure,
+                reason=reason,
+                quantity=-gone,
+            )

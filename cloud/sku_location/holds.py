@@ -8,7 +8,6 @@ buffer. A physical sale always wins; then holds lose what is not there any more,
 `_losing_order`.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,11 +18,12 @@ from cloud.sku_location.events import (
     Held,
     HoldConfirmed,
     HoldEvent,
-    HoldExpired,
     HoldExtended,
     HoldPicked,
     HoldReleased,
-    HoldShorted,
+    HoldsExpired,
+    HoldsShorted,
+    Loss,
     PaymentAwaited,
 )
 from cloud.sku_location.messages import (
@@ -59,8 +59,9 @@ def decide_hold(
         return Refused(Refusal.REPEATED_RESERVATION, detail)
     if len(state.holds) >= HOLDS_MAX:
         return Refused(Refusal.TOO_MANY_HOLDS, f"{HOLDS_MAX} reservations hold {state.gtin}")
-    expired = list(_expired(state, cause, now_ms))
-    available = state.sellable + sum(e.quantity for e in expired) - message.buffer
+    expired = expiring(state, cause, now_ms)
+    freed = sum(loss.quantity for event in expired for loss in event.losses)
+    available = state.sellable + freed - message.buffer
     if message.quantity > available:
         hidden = f", {message.buffer} hidden from {message.channel}" if message.buffer else ""
         detail = (
@@ -89,15 +90,12 @@ def decide_hold(
     return [*expired, held]
 
 
-def _expired(state: SkuLocation, cause: Cause, now_ms: int) -> Iterator[HoldExpired]:
-    for hold in state.holds:
-        if is_expired(hold, now_ms):
-            yield HoldExpired(
-                cause=cause,
-                at_ms=now_ms,
-                reservation_id=hold.reservation_id,
-                quantity=hold.quantity,
-            )
+def expiring(state: SkuLocation, cause: Cause, now_ms: int) -> list[HoldsExpired]:
+    """Return what has been held too long, as one event if there is any."""
+    losses = tuple(
+        Loss(hold.reservation_id, hold.quantity) for hold in state.holds if is_expired(hold, now_ms)
+    )
+    return [HoldsExpired(cause=cause, at_ms=now_ms, losses=losses)] if losses else []
 
 
 def is_expired(hold: Hold, now_ms: int) -> bool:
@@ -127,21 +125,36 @@ def decide_on_hold(
     return [] if event is None else [event]
 
 
-def _event_on_hold(hold: Hold, message: HoldMessage, cause: Cause, now_ms: int) -> HoldEvent | None:
+def _event_on_hold(
+    hold: Hold, message: HoldMessage, cause: Cause, now_ms: int
+) -> HoldEvent | HoldsExpired | None:
+    """Return what happens to a hold that is not due, or that is due and told to expire.
+
+    A confirmed hold expires no more, whatever comes late; one that is being paid keeps the time
+    that it was given to be paid.
+    """
     name = hold.reservation_id
     if isinstance(message, ExpireHold):
-        return HoldExpired(cause=cause, at_ms=now_ms, reservation_id=name, quantity=hold.quantity)
+        losses = (Loss(name, hold.quantity),)
+        return HoldsExpired(cause=cause, at_ms=now_ms, losses=losses)
+    if hold.status == "confirmed":
+        return None
+    if isinstance(message, ConfirmHold):
+        return HoldConfirmed(cause=cause, at_ms=now_ms, reservation_id=name)
     if isinstance(message, ExtendHold):
         until_ms = message.expires_at_ms
+        if hold.status == "awaiting_payment":
+            until_ms = later_expiry_ms(hold.expires_at_ms, until_ms)
         return HoldExtended(cause=cause, at_ms=now_ms, reservation_id=name, expires_at_ms=until_ms)
     if isinstance(message, AwaitPaymentOfHold):
-        pay_by_ms = max(message.pay_by_ms, hold.expires_at_ms)
+        pay_by_ms = later_expiry_ms(hold.expires_at_ms, message.pay_by_ms)
         return PaymentAwaited(cause=cause, at_ms=now_ms, reservation_id=name, pay_by_ms=pay_by_ms)
-    if isinstance(message, ConfirmHold):
-        if hold.status == "confirmed":
-            return None
-        return HoldConfirmed(cause=cause, at_ms=now_ms, reservation_id=name)
     raise AssertionError(f"a hold cannot be told {type(message).__name__}")
+
+
+def later_expiry_ms(one_ms: int, other_ms: int) -> int:
+    """Return the later of two expiries; 0 is never."""
+    return max(one_ms, other_ms) if one_ms and other_ms else 0
 
 
 def _decide_quantity(
@@ -177,19 +190,26 @@ def _decide_quantity(
     return [fulfilled]
 
 
-def shorted(state: SkuLocation, cause: Cause, now_ms: int) -> Iterator[HoldShorted]:
-    """Return which holds lose how much, since less is there than was promised."""
+def shorted(state: SkuLocation, cause: Cause, now_ms: int) -> list[HoldsExpired | HoldsShorted]:
+    """Return which holds lose how much, since less is there than was promised.
+
+    What has been held too long goes first: nobody is promised that any more.
+    """
     missing = state.reserved - max(0, state.on_hand - state.unavailable)
     if missing <= 0:
-        return
-    for hold in sorted(state.holds, key=lambda hold: _losing_order(hold, now_ms)):
-        lost = min(missing, hold.quantity)
-        yield HoldShorted(
-            cause=cause, at_ms=now_ms, reservation_id=hold.reservation_id, quantity=lost
-        )
-        missing -= lost
-        if not missing:
-            return
+        return []
+    events: list[HoldsExpired | HoldsShorted] = [*expiring(state, cause, now_ms)]
+    missing -= sum(loss.quantity for event in events for loss in event.losses)
+    live = (hold for hold in state.holds if not is_expired(hold, now_ms))
+    losses: list[Loss] = []
+    for hold in sorted(live, key=lambda hold: _losing_order(hold, now_ms)):
+        if missing <= 0:
+            break
+        losses.append(Loss(hold.reservation_id, min(missing, hold.quantity)))
+        missing -= losses[-1].quantity
+    if losses:
+        events.append(HoldsShorted(cause=cause, at_ms=now_ms, losses=tuple(losses)))
+    return events
 
 
 def _losing_order(hold: Hold, now_ms: int) -> tuple[bool, bool, int, str]:
@@ -199,14 +219,29 @@ def _losing_order(hold: Hold, now_ms: int) -> tuple[bool, bool, int, str]:
 
 
 def holds_after(holds: tuple[Hold, ...], event: HoldEvent | Fulfilled) -> tuple[Hold, ...]:
-    """Return the holds after an event; an empty one is gone."""
+    """Return the holds after something happened to one of them; an empty one is gone."""
     if isinstance(event, Held):
         return (*holds, event.hold)
-    changed = (
-        _hold_after(hold, event) if hold.reservation_id == event.reservation_id else hold
-        for hold in holds
-    )
+    for place, hold in enumerate(holds):
+        if hold.reservation_id == event.reservation_id:
+            changed = _hold_after(hold, event)
+            kept = (changed,) if changed.quantity > 0 else ()
+            return holds[:place] + kept + holds[place + 1 :]
+    return holds
+
+
+def holds_after_losses(holds: tuple[Hold, ...], losses: tuple[Loss, ...]) -> tuple[Hold, ...]:
+    """Return the holds after some have lost; an empty one is gone."""
+    lost = dict(losses)
+    changed = (_less(hold, lost.get(hold.reservation_id, 0)) for hold in holds)
     return tuple(hold for hold in changed if hold.quantity > 0)
+
+
+def _less(hold: Hold, quantity: int) -> Hold:
+    if not quantity:
+        return hold
+    left = hold.quantity - quantity
+    return replace(hold, quantity=left, picked=min(hold.picked, left))
 
 
 def _hold_after(hold: Hold, event: HoldEvent | Fulfilled) -> Hold:
@@ -221,7 +256,6 @@ def _hold_after(hold: Hold, event: HoldEvent | Fulfilled) -> Hold:
     if isinstance(event, Fulfilled):
         picked = max(0, hold.picked - event.quantity)
         return replace(hold, quantity=hold.quantity - event.quantity, picked=picked)
-    if isinstance(event, HoldReleased | HoldExpired | HoldShorted):
-        left = hold.quantity - event.quantity
-        return replace(hold, quantity=left, picked=min(hold.picked, left))
+    if isinstance(event, HoldReleased):
+        return _less(hold, event.quantity)
     return hold

@@ -118,8 +118,9 @@ class Unannounce(SkuMessage, frozen=True, kw_only=True, tag=13, gc=False):
 class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):
     """Goods arrived, `from_incoming` of them announced; `withheld` cannot be sold, for a reason.
 
-    `occurred_at_ms` is when they arrived. `fills_reorder` is false for
-    goods that no reorder asked for. A `quantity` of 0 says that goods told of were here already.
+    `occurred_at_ms` is when they arrived. `fills_reorder` is false for goods that no reorder asked
+    for; `reorder_number` is the reorder that they name (0: none). A `quantity` of 0 says that goods
+    told of were here already.
     """
 
     quantity: int
@@ -130,6 +131,7 @@ class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):
     reason: UnavailableReason | None = None
     occurred_at_ms: int
     fills_reorder: bool = True
+    reorder_number: int = 0
 
 
 class TakeBack(SkuMessage, frozen=True, kw_only=True, tag=15, gc=False):

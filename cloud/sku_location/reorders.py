@@ -84,8 +84,9 @@ def answer_to(state: SkuLocation, event: AnyEvent, now_ms: int) -> ReorderEvent 
 def _filling(
     reorder: Reorder, event: Received, now_ms: int
 ) -> ReorderFilled | ReorderReceived | None:
-    """A delivery from before the reorder, told late, cannot be the answer to it."""
-    if event.happened_at_ms < reorder.opened_at_ms - CLOCKS_DIFFER_MS:
+    """Goods that name another reorder, or came before this one and were told late, fill none."""
+    is_other = event.reorder_number not in (0, reorder.number)
+    if is_other or event.happened_at_ms < reorder.opened_at_ms - CLOCKS_DIFFER_MS:
         return None
     is_all = event.quantity >= reorder.quantity - reorder.received
     filled = ReorderReceived if is_all else ReorderFilled
@@ -93,7 +94,7 @@ def _filling(
         cause=event.cause,
         at_ms=now_ms,
         quantity=event.quantity,
-        from_announced=min(event.from_incoming, reorder.announced),
+        from_announced=min(event.from_incoming, reorder.announced) if event.reorder_number else 0,
     )
 
 

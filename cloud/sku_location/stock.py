@@ -92,7 +92,7 @@ def _more_than_withheld(state: SkuLocation, message: Reinstate | WriteOff) -> Re
 def _write_off(
     state: SkuLocation, message: WriteOff, measure: Measure, cause: Cause, now_ms: int
 ) -> list[AnyEvent] | Refused:
-    refused = _more_than_withheld(state, message)
+    refused = _more_than_withheld(state, message) or _more_than_there(state, message)
     if refused is not None:
         return refused
     written_off = WrittenOff(
@@ -104,6 +104,15 @@ def _write_off(
         reason=message.reason,
     )
     return [written_off]
+
+
+def _more_than_there(state: SkuLocation, message: WriteOff) -> Refused | None:
+    sellable = state.on_hand - state.unavailable
+    there = max(0, sellable if message.reason is None else state.on_hand)
+    if message.quantity <= there:
+        return None
+    detail = f"{state.gtin} at {state.store}: {there} can be written off, not {message.quantity}"
+    return Refused(Refusal.INSUFFICIENT, detail)
 
 
 def _announce(
@@ -152,6 +161,7 @@ def _take_in(
             absorbed_by=absorbed_by,
             from_incoming=min(message.from_incoming, state.incoming),
             fills_reorder=message.fills_reorder,
+            reorder_number=message.reorder_number,
         )
     ]
     if message.reason is not None and message.withheld:

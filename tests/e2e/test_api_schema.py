@@ -19,7 +19,7 @@ from cloud.journal.verify import verify
 from tests.api_server import OPS, Api, running_in_thread
 from tests.shard_inputs import GTIN, OTHER_GTIN, STORE, counted, sold
 
-EXAMPLES: Final = int(os.environ.get("STOCKTRUTH_SCHEMA_EXAMPLES", "5"))
+EXAMPLES: Final = int(os.environ.get("STOCKTRUTH_SCHEMA_EXAMPLES", "8"))
 """Examples of each operation and phase; a long run takes hundreds."""
 
 SEED: Final = 20_261_125

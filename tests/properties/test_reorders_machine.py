@@ -200,8 +200,11 @@ class ReorderMachine(CountedMachine):
         number = self.named(is_named)
         self.tell(Unannounce(store=STORE, gtin=GTIN, quantity=quantity, reorder_number=number))
 
-    @rule(quantity=quantities, announced=quantities, fills=st.booleans())
-    def announced_goods_arrive(self, quantity: int, announced: int, fills: bool) -> None:
+    @rule(quantity=quantities, announced=quantities, fills=st.booleans(), named=st.integers(0, 3))
+    def announced_goods_arrive(
+        self, quantity: int, announced: int, fills: bool, named: int
+    ) -> None:
+        before = self.state.reorder
         self.tell(
             TakeIn(
                 store=STORE,
@@ -212,8 +215,12 @@ class ReorderMachine(CountedMachine):
                 from_incoming=min(quantity, announced),
                 occurred_at_ms=self.now_ms,
                 fills_reorder=fills,
+                reorder_number=named,
             )
         )
+        if before is not None and named not in (0, before.number) and self.state.reorder:
+            same = self.state.reorder.number == before.number
+            assert not same or self.state.reorder.received == before.received
 
     @precondition(lambda self: self.state.reorder is not None)
     @rule(

@@ -8,7 +8,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.decide import cause_of, cause_of_command, decide
 from cloud.sku_location.departures import DEPARTURES_MAX, WINDOW_MS
-from cloud.sku_location.events import AnyEvent, Held, HoldExpired, HoldShorted
+from cloud.sku_location.events import AnyEvent, Held, HoldsLost
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.messages import (
     Announce,
@@ -82,8 +82,9 @@ class SkuLocationMachine(CountedMachine):
         assert self.state.version == before.version + 1
         assert ledger_closes(self.state)
         assert holds_add_up(self.state)
-        if isinstance(event, HoldExpired | HoldShorted):
-            self.reduce(event.reservation_id, event.quantity)
+        if isinstance(event, HoldsLost):
+            for loss in event.losses:
+                self.reduce(loss.reservation_id, loss.quantity)
 
     def reduce(self, name: str, quantity: int) -> None:
         self.holds[name] -= quantity
@@ -117,6 +118,11 @@ class SkuLocationMachine(CountedMachine):
     def somebody_counts(self, quantity: int) -> None:
         self.on_hand = quantity
         assert not isinstance(self.tell(counted(quantity)), Refused)
+        excess = sum(self.unavailable.values()) - quantity
+        for reason in UNAVAILABLE_REASONS:
+            gone = min(max(0, excess), self.unavailable[reason])
+            self.unavailable[reason] -= gone
+            excess -= gone
 
     @rule(name=names, quantity=quantities, buffer=st.integers(0, 5), ttl_ms=st.integers(0, 5_000))
     def reserve(self, name: str, quantity: int, buffer: int, ttl_ms: int) -> None:
@@ -147,16 +153,24 @@ class SkuLocationMachine(CountedMachine):
 
     @rule(name=names, ttl_ms=st.integers(1, 5_000), is_paying=st.booleans())
     def keep_longer(self, name: str, ttl_ms: int, is_paying: bool) -> None:
-        until_ms = self.now_ms + ttl_ms
+        until_ms: int | None = self.now_ms + ttl_ms
         was_due = name not in self.holds or self.is_due(name)
+        before = self.state.hold(name)
         if is_paying:
             answer = self.hold(AwaitPaymentOfHold, name, pay_by_ms=until_ms)
-            known = self.state.hold(name)
-            until_ms = known.expires_at_ms if known else 0
         else:
             answer = self.hold(ExtendHold, name, expires_at_ms=until_ms)
-        if isinstance(answer, Refused):
+        if isinstance(answer, Refused) or before is None:
             assert was_due
+            return
+        if before.status == "confirmed":
+            assert answer == []
+            return
+        if is_paying or before.status == "awaiting_payment":
+            known_ms = self.until_ms.get(name)
+            until_ms = None if known_ms is None else max(known_ms, self.now_ms + ttl_ms)
+        if until_ms is None:
+            self.until_ms.pop(name, None)
         else:
             self.until_ms[name] = until_ms
 
@@ -213,8 +227,11 @@ class SkuLocationMachine(CountedMachine):
         kind = WriteOff if is_gone else Reinstate
         answer = self.tell(kind(store=STORE, gtin=GTIN, reason=reason, quantity=quantity))
         if isinstance(answer, Refused):
-            assert answer.reason == Refusal.MORE_THAN_UNAVAILABLE
-            assert quantity > self.unavailable[reason]
+            if answer.reason == Refusal.MORE_THAN_UNAVAILABLE:
+                assert quantity > self.unavailable[reason]
+            else:
+                assert is_gone
+                assert quantity > max(0, self.on_hand)
             return
         self.unavailable[reason] -= quantity
         self.on_hand -= quantity * is_gone

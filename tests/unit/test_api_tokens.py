@@ -20,7 +20,11 @@ def test_an_entry_made_by_the_command_is_good_for_the_file(tmp_path: Path) -> No
     assert token not in made.stdout
     caller = load_tokens(path).caller(token)
     assert caller is not None
-    assert (caller.name, caller.channels, caller.locations) == ("web", frozenset(["web"]), frozenset(["S001"]))
+    assert (caller.name, caller.channels, caller.locations) == (
+        "web",
+        frozenset(["web"]),
+        frozenset(["S001"]),
+    )
 
 
 def test_a_role_that_there_is_not_is_one_clear_line() -> None:

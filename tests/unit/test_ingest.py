@@ -126,8 +126,17 @@ def entry(content: Quarantined) -> QuarantineEntry:
 
 
 def test_a_payload_that_is_good_by_now_becomes_a_batch() -> None:
-    redrive = redrive_of(entry(quarantined(encode_up(BATCH))), TOPICS, 9)
+    content = quarantined(encode_up(BATCH))
+    redrive = redrive_of(entry(content), TOPICS, content.received_at_ms)
     assert redrive.batch == BatchReceived(batch=BATCH, frame=encode_up(BATCH))
+
+
+def test_the_time_that_a_batch_waited_is_no_error_of_its_clock() -> None:
+    content = quarantined(encode_up(BATCH))
+    redrive = redrive_of(entry(content), TOPICS, content.received_at_ms + 90_000)
+    assert redrive.batch is not None
+    assert redrive.batch.batch.sent_at_ms == BATCH.sent_at_ms + 90_000
+    assert redrive.batch.batch.facts == BATCH.facts
 
 
 def test_a_payload_that_the_shard_refused_has_its_store_s_topic() -> None:

@@ -106,7 +106,7 @@ def announce(quantity: int, reorder_number: int = 1) -> Announce:
     )
 
 
-def take_in(quantity: int) -> TakeIn:
+def take_in(quantity: int, reorder_number: int = 1) -> TakeIn:
     return TakeIn(
         store=STORE,
         gtin=GTIN,
@@ -115,6 +115,7 @@ def take_in(quantity: int) -> TakeIn:
         to_backroom=0,
         from_incoming=quantity,
         occurred_at_ms=NOW_MS,
+        reorder_number=reorder_number,
     )
 
 
@@ -240,6 +241,13 @@ def test_a_delivery_from_before_the_reorder_withdraws_it_and_does_not_fill_it(
     on_time = replace(received(9), occurred_at_ms=NOW_MS + HOUR_MS)
     names = [type(each).__name__ for each in events(state, on_time, world.now_ms)]
     assert names == ["Received", "ReorderFilled"]
+
+
+def test_goods_that_name_another_reorder_fill_none(world: World) -> None:
+    world.with_a_reorder()
+    state = after(state_of(world), take_in(16, reorder_number=7))
+    assert state.reorder is not None
+    assert (state.reorder.status, state.reorder.received) == ("cancelled", 0)
 
 
 def test_an_announced_reorder_is_not_counted_twice(world: World) -> None:

@@ -7,10 +7,10 @@ from cloud.journal.memory import MemoryJournal
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import JournalWrite, RecordRow
 from cloud.records import record_row
-from cloud.records.reservation import Reservation
+from cloud.records.reservation import Reservation, ReservationLine
 from cloud.reservations.sweeper import BATCH_MAX, Sweeper
 from cloud.shards.messages import ShardInput, Submitted
-from tests.shard_inputs import STORE
+from tests.shard_inputs import GTIN, STORE
 
 
 class Busy(Exception):
@@ -52,7 +52,7 @@ def _reservation(number: int, expires_at_ms: int) -> Reservation:
         order_id="o",
         channel="web",
         status="held",
-        lines=(),
+        lines=(ReservationLine(gtin=GTIN, quantity=1, held=1),),
         expires_at_ms=expires_at_ms,
         ship_by_ms=0,
     )

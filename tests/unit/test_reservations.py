@@ -332,6 +332,69 @@ def test_an_order_whose_deadline_is_near_and_goods_that_are_picked_lose_last(wor
     assert shortages(world.facts([sold(4)])) == [("o-urgent", 3), ("o-picked", 1)]
 
 
+def test_what_was_held_too_long_goes_before_any_live_promise(world: World) -> None:
+    world.reserved(reserve("old", (GTIN, 5), expires_at_ms=NOW_MS + 1))
+    world.reserved(reserve("live", (GTIN, 5)))
+    world.now_ms += 1
+    assert shortages(world.facts([sold(5)])) == []
+    assert world.reservation("old").status == "expired"
+    assert world.line("live").held == 5
+
+
+def test_nothing_that_comes_late_touches_a_confirmed_reservation(world: World) -> None:
+    world.reserved(reserve())
+    world.reserved(on(Confirm))
+    world.reserved(on(AwaitPayment, pay_by_ms=NOW_MS + 1))
+    world.reserved(on(Extend, expires_at_ms=NOW_MS + 1))
+    world.now_ms += 60 * MINUTE_MS
+    reservation = world.reserved(on(Expire))
+    assert (reservation.status, reservation.expires_at_ms, world.line().held) == ("confirmed", 0, 4)
+
+
+def test_an_extension_takes_no_time_from_who_is_paying(world: World) -> None:
+    world.reserved(reserve())
+    world.reserved(on(AwaitPayment, pay_by_ms=NOW_MS + 10 * MINUTE_MS))
+    reservation = world.reserved(on(Extend, expires_at_ms=NOW_MS + 2 * MINUTE_MS))
+    assert reservation.expires_at_ms == NOW_MS + 10 * MINUTE_MS
+
+
+def test_a_hold_without_end_has_none_while_it_is_paid(world: World) -> None:
+    world.reserved(reserve(expires_at_ms=0))
+    reservation = world.reserved(on(AwaitPayment, pay_by_ms=NOW_MS + 1))
+    assert (reservation.status, reservation.expires_at_ms) == ("awaiting_payment", 0)
+    assert world.refusal(on(Extend, expires_at_ms=NOW_MS)) == Refusal.EXPIRED
+
+
+def test_what_is_confirmed_must_be_there_whole(world: World) -> None:
+    world.reserved(reserve("r1", (GTIN, 4), (OTHER_GTIN, 4)))
+    world.reserved(on(Pick, lines=part(1, OTHER_GTIN)))
+    world.now_ms += MINUTE_MS
+    world.reserved(reserve("r2", (GTIN, 10), expires_at_ms=0))
+    assert world.refusal(on(Confirm)) == Refusal.EXPIRED
+
+
+def test_picked_goods_make_nothing_due(world: World) -> None:
+    world.reserved(reserve("r1", (GTIN, 4), (OTHER_GTIN, 4)))
+    world.reserved(on(Pick, lines=part(4)))
+    assert world.reservation("r1").due_at_ms == NOW_MS + MINUTE_MS
+    world.reserved(on(Pick))
+    assert world.reservation("r1").due_at_ms is None
+
+
+def test_many_holds_lose_at_once_in_one_version(world: World) -> None:
+    world.facts([counted(3_000)])
+    for number in range(2_000):
+        world.reserved(reserve(f"r{number}", (GTIN, 1), expires_at_ms=0))
+    version = world.state().version
+    assert len(shortages(world.facts([counted(0)]))) == 2_000
+    assert world.state().version == version + 2
+
+
+def test_quantities_that_could_not_be_read_back_are_refused(world: World) -> None:
+    command = reserve("r1", (GTIN, 600_000_000), (GTIN, 600_000_000))
+    assert world.refusal(command) == Refusal.INVALID
+
+
 def test_withheld_goods_shorten_promises_too(world: World) -> None:
     world.reserved(reserve("r1", (GTIN, 10)))
     withheld = AdjustStock(store=STORE, gtin=GTIN, quantity=3, action="withhold", reason="damaged")
