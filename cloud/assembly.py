@@ -203,7 +203,9 @@ class _Api:
 
     async def run(self) -> None:
         """Sweep, look after orders, and serve, until cancelled."""
-        sweeper = Sweeper(self._services.reads.at_one_moment, self._inbox_of, now_ms)
+        sweeper = Sweeper(
+            self._services.reads.at_one_moment, self._inbox_of, now_ms, passing=(ApiProblem,)
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(sweeper.run())
             group.create_task(self._keeper.run())

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cloud.api.cursors import TEXT, decode_cursor, encode_cursor, first_of
 from cloud.api.fields import version_of
 from cloud.api.idempotency import Asked
-from cloud.api.problems import unknown
+from cloud.api.problems import invalid, unknown
 from cloud.api.services import Services, record_in
 from cloud.commands.documents import DocumentKind, SetDocument
 from cloud.journal.port import JournalReader
@@ -20,6 +20,9 @@ from cloud.shards.messages import Done
 from protocol.ids import CLOUD_STORE_ID
 
 B = TypeVar("B", bound=Struct)
+
+DOCUMENT_BYTES_MAX: Final = 1_048_576
+"""What the command may carry; a larger one could be journalled and never be read again."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -68,13 +71,16 @@ async def write_document(
     if_match: str | None,
 ) -> tuple[Document, Done]:
     """Set the newest version (`None` removes it), and return it after the commit."""
+    data = b"" if body is None else _encoder.encode(body)
+    if len(data) > DOCUMENT_BYTES_MAX:
+        raise invalid("body", f"a document has {DOCUMENT_BYTES_MAX} bytes at most")
     command = SetDocument(
         store=CLOUD_STORE_ID,
         key=keyed.key,
         digest=keyed.digest,
         kind=kind,
         id=name,
-        body=b"" if body is None else _encoder.encode(body),
+        body=data,
         if_version=version_of(if_match),
     )
     done = await services.carry_out(command, by_precondition=if_match is not None)

@@ -15,6 +15,8 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 CURSOR_CHARS_MAX: Final = 512
+CURSOR_INT_MAX: Final = 2**53 - 1
+"""Of a number in a key: a larger one would be one that we never made."""
 LIMIT_MAX: Final = 1_000
 LIMIT: Final = 100
 

@@ -21,9 +21,9 @@ TIMEOUT_S: Final = 10.0
 class Submitter:
     """Knows who waits for which ticket. Made on the event loop."""
 
-    def __init__(self, inbox: ShardInbox | None = None, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(self, waiting_max: int = WAITING_MAX) -> None:
         self._loop: Final = asyncio.get_running_loop()
-        self._inbox = inbox
+        self._inbox: ShardInbox | None = None
         self._waiting_max: Final = waiting_max
         self._tickets: Final = count(1)
         self._waiting: Final[dict[int, asyncio.Future[Done | Refused]]] = {}

@@ -13,7 +13,7 @@ PAIRS_MAX: Final = 1_000
 ANSWERS_MAX: Final = 5_000
 
 
-class Arithmetic(Struct, frozen=True, kw_only=True):
+class Arithmetic(Struct, frozen=True, kw_only=True, gc=False):
     """How `available` came about: on_hand - reserved - unavailable - buffer, never below 0."""
 
     on_hand: Level
@@ -22,7 +22,7 @@ class Arithmetic(Struct, frozen=True, kw_only=True):
     rules: Explanation
 
 
-class Availability(Struct, frozen=True, kw_only=True):
+class Availability(Struct, frozen=True, kw_only=True, gc=False):
     """What a channel may sell of a GTIN at a location.
 
     `buffer` is what `rule` hides. `measure` and `as_of` are null where the location has never had

@@ -26,7 +26,7 @@ class LineRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class ReserveLineRequest(LineRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to reserve of one GTIN; `if_version`: only at this version of the stock."""
 
-    if_version: Annotated[int, Meta(ge=0)] | None = None
+    if_version: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
 
 
 class ReserveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from cloud.api.problems import documented, invalid
 from cloud.api.services import CallerHere, Services, ServicesHere
 from cloud.context_documents import LocationBody
 from cloud.journal.port import JournalReader
-from cloud.journal.rows import decode_state
+from cloud.journal.rows import StateRow, decode_state
 from cloud.rules import Explanation
 from cloud.sku_location.state import SkuLocation
 from protocol.documents import timestamp
@@ -48,7 +48,6 @@ class Found(NamedTuple):
 
     position: int
     states: list[SkuLocation]
-    places: Places
     next_key: Key | None
 
 
@@ -99,16 +98,19 @@ async def get_availability(
     nearby = None if near is None else _nearby(services.rule_book.locations, near, within_km)
     after = decode_cursor(cursor, PAIR)
 
-    def find(reader: JournalReader) -> Found:
+    def find(reader: JournalReader) -> AvailabilityPage:
         places = _places(reader, named, nearby)
         keys = _after(_keys(skus, places), after)
-        return _found(reader, keys, places, limit, with_unknown=named is not None)
+        found = _found(reader, keys, limit, with_unknown=named is not None)
+        items = answers(services, found.states, channel, ship_by_ms, explain=explain, places=places)
+        return _page(services, found, items)
 
-    found = await services.reads.at_one_moment(find)
+    return await services.reads.at_one_moment(find)
+
+
+def _page(services: Services, found: Found, items: list[Availability]) -> AvailabilityPage:
     return AvailabilityPage(
-        items=answers(
-            services, found.states, channel, ship_by_ms, explain=explain, places=found.places
-        ),
+        items=items,
         rules_version=services.rule_book.rules_version,
         position=found.position,
         next_cursor=None if found.next_key is None else encode_cursor(found.next_key),
@@ -157,18 +159,27 @@ def _after(keys: list[Key], after: Key | None) -> list[Key]:
     return keys[keys.index(after) + 1 :]
 
 
-def _found(
-    reader: JournalReader, keys: list[Key], places: Places, limit: int, *, with_unknown: bool
-) -> Found:
+def _found(reader: JournalReader, keys: list[Key], limit: int, *, with_unknown: bool) -> Found:
     wanted = keys[: limit + 1] if with_unknown else keys
-    known = {row[:2]: row for row in reader.states_at(wanted)}
+    known = _known(reader, wanted)
     told = [key for key in wanted if with_unknown or key in known]
     states = [
         decode_state(known[key].data) if key in known else SkuLocation(store=key[0], gtin=key[1])
         for key in told[:limit]
     ]
     next_key = told[limit - 1] if len(told) > limit else None
-    return Found(reader.position(), states, places, next_key)
+    return Found(reader.position(), states, next_key)
+
+
+def _known(reader: JournalReader, keys: list[Key]) -> dict[Key, StateRow]:
+    stores_by_gtin: dict[str, list[str]] = {}
+    for store, gtin in keys:
+        stores_by_gtin.setdefault(gtin, []).append(store)
+    return {
+        (row.store, row.gtin): row
+        for gtin, stores in stores_by_gtin.items()
+        for row in reader.states_at(stores, gtin)
+    }
 
 
 def answers(
@@ -180,7 +191,10 @@ def answers(
     explain: bool,
     places: Places | None = None,
 ) -> list[Availability]:
-    """Return what a channel may sell of each of these states, by the rules of this moment."""
+    """Return what a channel may sell of each of these states, by the rules of this moment.
+
+    Many of them take some milliseconds: then not on the event loop.
+    """
     explained = services.rule_book.explained(states, channel, ship_by_ms, services.now_ms())
     distances = places or {}
     return [
@@ -236,16 +250,14 @@ async def query_availability(
     """Return it as of one moment, in the order of the request. This changes nothing."""
     caller.require_channel(data.channel)
     keys = [(location_of(pair.location), gtin_of(pair.gtin)) for pair in data.items]
-    found = await services.reads.at_one_moment(
-        lambda reader: _found(reader, keys, {}, len(keys), with_unknown=True)
-    )
     ship_by_ms = ms_of(data.ship_by, "ship_by")
-    return AvailabilityPage(
-        items=answers(services, found.states, data.channel, ship_by_ms, explain=data.explain),
-        rules_version=services.rule_book.rules_version,
-        position=found.position,
-        next_cursor=None,
-    )
+
+    def find(reader: JournalReader) -> AvailabilityPage:
+        found = _found(reader, keys, len(keys), with_unknown=True)
+        items = answers(services, found.states, data.channel, ship_by_ms, explain=data.explain)
+        return _page(services, found, items)
+
+    return await services.reads.at_one_moment(find)
 
 
 ROUTES = [get_availability, query_availability]

@@ -6,12 +6,13 @@ from typing import Annotated, NamedTuple
 from litestar import get
 from litestar.params import QueryParameter
 
-from cloud.api.access import ANYONE, Caller
+from cloud.api.access import ANYONE
 from cloud.api.cursors import LIMIT
 from cloud.api.documents.notices import NoticePage, notice_document
 from cloud.api.fields import LimitQuery
 from cloud.api.problems import documented
 from cloud.api.services import CallerHere, ServicesHere
+from cloud.api.visibility import sees_notice
 from cloud.journal.port import JournalReader
 from cloud.records import decode_record
 from cloud.records.notice import Notice
@@ -50,7 +51,7 @@ async def list_notices(
     """
     found = await services.reads.at_one_moment(lambda reader: _found(reader, after, limit))
     return NoticePage(
-        items=[notice_document(notice) for notice in found.notices if is_for(caller, notice)],
+        items=[notice_document(notice) for notice in found.notices if sees_notice(caller, notice)],
         next_after=found.position,
         has_more=found.has_more,
     )
@@ -65,14 +66,6 @@ def _found(reader: JournalReader, after: int, limit: int) -> Found:
     last = taken[-1].position
     taken += takewhile(lambda row: row.position == last, rows)
     return Found([decode_record(Notice, row.data) for row in taken], last, has_more=True)
-
-
-def is_for(caller: Caller, notice: Notice) -> bool:
-    """Say whether a notice concerns a caller."""
-    if caller.is_channel_only and not notice.channel:
-        return False
-    is_here = caller.is_channel_only or caller.may_see_location(notice.store)
-    return is_here and (not notice.channel or caller.may_see_channel(notice.channel))
 
 
 ROUTES = [list_notices]

@@ -26,7 +26,8 @@ from cloud.api.fields import CursorQuery, IdPath, IfMatch, IfNoneMatch, LimitQue
 from cloud.api.problems import documented, refused, unknown
 from cloud.api.record_lists import records_by_ref
 from cloud.api.services import AskedHere, CallerHere, Services, ServicesHere, answered, shown
-from cloud.orders.reading import Found
+from cloud.api.visibility import require_order, require_placing, sees_order
+from cloud.orders.reading import Found, find_order
 from cloud.records.order import Order
 from cloud.shards.messages import Done
 from cloud.sku_location.refusal import Refused
@@ -54,6 +55,8 @@ async def plan(
 ) -> PlanDocument:
     """Return the plan. This changes nothing."""
     caller.require_channel(data.channel)
+    if caller.is_channel_only:
+        require_placing(caller, data.channel, data.collect_at)
     answer = await services.orders.plan(request_of(data, data.order_id or "plan"))
     if isinstance(answer, Refused):
         raise refused(answer)
@@ -73,7 +76,7 @@ async def place(
     services: ServicesHere, caller: CallerHere, asked: AskedHere, data: JSONBody[OrderBody]
 ) -> Response[OrderDocument]:
     """Route and reserve in one call; the next best location is tried when one refuses."""
-    caller.require_channel(data.channel)
+    require_placing(caller, data.channel, data.collect_at)
     order_id = data.order_id or asked.derived_id("o")
     answer = await services.orders.place(request_of(data, order_id), asked.key)
     return await _answer(services, answer, HTTPStatus.CREATED, Location=f"/v1/orders/{order_id}")
@@ -84,7 +87,7 @@ async def _answer(
 ) -> Response[OrderDocument]:
     if isinstance(answer, Refused):
         raise refused(answer)
-    found = await services.orders.find(answer.id)
+    found = await services.reads.on_reader(find_order(answer.id))
     if found is None:
         raise AssertionError(f"order {answer.id} was answered and is not there")
     document = order_document(found)
@@ -92,10 +95,10 @@ async def _answer(
 
 
 async def _found(services: Services, caller: Caller, order_id: str) -> Found:
-    found = await services.orders.find(order_id)
+    found = await services.reads.on_reader(find_order(order_id))
     if found is None:
         raise unknown(f"there is no order {order_id}")
-    caller.require_channel(found.order.channel)
+    require_order(caller, found.order)
     return found
 
 
@@ -130,16 +133,16 @@ async def list_orders(
     cursor: CursorQuery = None,
     limit: LimitQuery = LIMIT,
 ) -> OrderPage:
-    """Return them by id; a channel sees its own."""
+    """Return them by id; a channel sees its own, a store those that are only with it."""
     records, next_cursor = await records_by_ref(
         services,
         Order,
         f"customer:{customer}",
         cursor,
         limit,
-        lambda order: caller.may_see_channel(order.channel),
+        lambda order: sees_order(caller, order),
     )
-    found = [await services.orders.find(record.id) for record in records]
+    found = [await services.reads.on_reader(find_order(record.id)) for record in records]
     items = [order_document(each) for each in found if each is not None]
     return OrderPage(items=items, next_cursor=next_cursor)
 

@@ -43,7 +43,7 @@ TAGS = ["reorders"]
 READERS = Allows("store", "wms", "ops")
 WRITERS = Allows("wms", "ops")
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, Annotated[int, Meta(ge=0, le=CURSOR_INT_MAX)]]
 """Location, GTIN and number of a reorder."""
 KEY: Final[msgspec.json.Decoder[Key]] = msgspec.json.Decoder(Key)
 ReorderPath = Annotated[

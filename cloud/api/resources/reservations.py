@@ -1,9 +1,10 @@
 """Reservations: what orders hold at locations. They are answered after their commit."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import Response, get, post
 from litestar.params import JSONBody, QueryParameter
@@ -11,17 +12,12 @@ from litestar.params import JSONBody, QueryParameter
 from cloud.api.access import Allows, Caller
 from cloud.api.cursors import LIMIT, PAIR, decode_cursor, encode_cursor, first_of
 from cloud.api.documents.reservations import (
-    AwaitPaymentRequest,
-    ExtendRequest,
-    LineRequest,
-    LinesRequest,
     ReservationDocument,
     ReservationPage,
     ReserveBulkRequest,
     ReserveBulkResponse,
     ReserveRequest,
     ReserveResult,
-    ShipRequest,
     reservation_document,
 )
 from cloud.api.fields import (
@@ -46,17 +42,10 @@ from cloud.api.services import (
     record_in,
     shown,
 )
-from cloud.commands.command import Line
+from cloud.api.visibility import require_reservation, sees_reservation
 from cloud.commands.reservations import (
-    AwaitPayment,
-    Confirm,
-    Extend,
-    HandOver,
-    Pick,
-    Release,
     Reserve,
     ReserveLine,
-    Ship,
 )
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import RecordRow
@@ -65,11 +54,9 @@ from cloud.records.reservation import Reservation
 
 TAGS = ["reservations"]
 SELLERS = Allows("channel", "store", "ops")
-FULFILLERS = Allows("store", "wms", "ops")
 EVERYBODY = Allows("channel", "store", "wms", "ops")
 PATH = "/reservations/{location:str}/{reservation_id:str}"
-Change = Extend | AwaitPayment | Confirm | Release | Pick | Ship | HandOver
-ENDS = documented(404, 409, 422, 504)
+_PARCEL_NAME: Final = re.compile(r"\.[0-9]+$")
 
 
 @post(
@@ -94,13 +81,12 @@ async def create(
 
 def _reserve(services: Services, caller: Caller, asked: Asked, data: ReserveRequest) -> Reserve:
     caller.require_channel(data.channel)
-    if "store" in caller.roles:
-        caller.require_location(data.location)
+    caller.require_location(data.location)
     return Reserve(
         store=location_of(data.location),
         key=asked.key,
         digest=asked.digest,
-        reservation_id=data.reservation_id or asked.derived_id("r"),
+        reservation_id=_reservation_id(data, asked),
         order_id=data.order_id,
         channel=data.channel,
         lines=[
@@ -111,13 +97,24 @@ def _reserve(services: Services, caller: Caller, asked: Asked, data: ReserveRequ
             )
             for line in data.lines
         ],
-        expires_at_ms=_until(services, data.hold_s, data.expires_at),
+        expires_at_ms=until_ms(services, data.hold_s, data.expires_at),
         ship_by_ms=ms_of(data.ship_by, "ship_by"),
         customer=data.customer,
     )
 
 
-def _until(services: Services, seconds: int, at: ZonedTime | None) -> int:
+def _reservation_id(data: ReserveRequest, asked: Asked) -> str:
+    """Return its id. Parcels of orders are named `{order_id}.{number}`; nobody else may be."""
+    if data.reservation_id is None:
+        return asked.derived_id("r")
+    if _PARCEL_NAME.search(data.reservation_id):
+        detail = "an id that ends in a dot and a number is the name of a parcel of an order"
+        raise invalid("reservation_id", detail)
+    return data.reservation_id
+
+
+def until_ms(services: Services, seconds: int, at: ZonedTime | None) -> int:
+    """Return a deadline: a moment, or so many seconds from now, 0 for none."""
     if at is not None:
         return ms_of(at, "expires_at")
     return services.now_ms() + seconds * 1000 if seconds else 0
@@ -135,7 +132,11 @@ def _until(services: Services, seconds: int, at: ZonedTime | None) -> int:
 async def create_many(
     services: ServicesHere, caller: CallerHere, asked: AskedHere, data: JSONBody[ReserveBulkRequest]
 ) -> ReserveBulkResponse:
-    """Return what became of each. A repeated request repeats what was granted."""
+    """Return what became of each. A repeated request repeats what was granted.
+
+    It counts as many requests as it has items.
+    """
+    services.charge_items(caller, len(data.items))
     commands = [
         _reserve(services, caller, asked.item(number), item)
         for number, item in enumerate(data.items)
@@ -151,13 +152,6 @@ async def _result(services: Services, command: Reserve) -> ReserveResult:
         return ReserveResult(outcome="refused", problem=problem.problem())
     reservation = reservation_document(record_in(Reservation, done))
     return ReserveResult(outcome="granted", replayed=done.is_replayed, reservation=reservation)
-
-
-def _require(caller: Caller, record: Reservation) -> None:
-    if not caller.is_channel_only:
-        caller.require_location(record.store)
-    if "channel" in caller.roles:
-        caller.require_channel(record.channel)
 
 
 @get(
@@ -177,7 +171,7 @@ async def get_one(
 ) -> Response[ReservationDocument]:
     """Return it, with its version as the ETag."""
     record = await services.record(Reservation, location_of(location), reservation_id)
-    _require(caller, record)
+    require_reservation(caller, record)
     return shown(reservation_document(record), record.version, if_none_match)
 
 
@@ -232,232 +226,8 @@ def _own(
         if (row.store, row.id) <= after:
             continue
         record = decode_record(Reservation, row.data)
-        is_here = caller.is_channel_only or caller.may_see_location(record.store)
-        is_ours = "channel" not in caller.roles or caller.may_see_channel(record.channel)
-        if is_here and is_ours:
+        if sees_reservation(caller, record):
             yield record
 
 
-async def _change(
-    services: Services, caller: Caller, command: Change
-) -> Response[ReservationDocument]:
-    _require(caller, await services.record(Reservation, command.store, command.reservation_id))
-    done = await services.carry_out(command)
-    record = record_in(Reservation, done)
-    return answered(reservation_document(record), done, record.version)
-
-
-def _lines(lines: list[LineRequest]) -> tuple[Line, ...]:
-    return tuple(
-        Line(gtin=gtin_of(line.gtin, "lines.gtin"), quantity=line.quantity) for line in lines
-    )
-
-
-@post(
-    f"{PATH}/extend",
-    operation_id="extend_reservation",
-    summary="Hold it for longer, or shorter",
-    tags=TAGS,
-    guards=[SELLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def extend(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[ExtendRequest],
-) -> Response[ReservationDocument]:
-    """Let it expire at another time."""
-    command = Extend(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        expires_at_ms=_until(services, data.hold_s, data.expires_at),
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/await-payment",
-    operation_id="await_payment_of_reservation",
-    summary="It is being paid: keep it until the deadline at least",
-    tags=TAGS,
-    guards=[SELLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def await_payment(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[AwaitPaymentRequest],
-) -> Response[ReservationDocument]:
-    """Keep it while it is being paid."""
-    command = AwaitPayment(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        pay_by_ms=_until(services, data.pay_within_s, data.pay_by),
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/confirm",
-    operation_id="confirm_reservation",
-    summary="It is paid, or needs no payment: it expires no more",
-    tags=TAGS,
-    guards=[SELLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def confirm(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-) -> Response[ReservationDocument]:
-    """Keep it until it is fulfilled or released."""
-    command = Confirm(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/release",
-    operation_id="release_reservation",
-    summary="Give back some lines, or everything that is left",
-    tags=TAGS,
-    guards=[SELLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def release(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[LinesRequest],
-) -> Response[ReservationDocument]:
-    """Let the goods be sold to somebody else."""
-    command = Release(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        lines=_lines(data.lines),
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/pick",
-    operation_id="pick_reservation",
-    summary="Somebody has some lines in hand, or everything that is left",
-    tags=TAGS,
-    guards=[FULFILLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def pick(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[LinesRequest],
-) -> Response[ReservationDocument]:
-    """Note what was picked."""
-    command = Pick(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        lines=_lines(data.lines),
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/ship",
-    operation_id="ship_reservation",
-    summary="Some lines, or everything that is left, leave with a carrier",
-    tags=TAGS,
-    guards=[FULFILLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def ship(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[ShipRequest],
-) -> Response[ReservationDocument]:
-    """Note what was shipped; the goods leave the stock."""
-    command = Ship(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        lines=_lines(data.lines),
-        parcel=data.parcel,
-    )
-    return await _change(services, caller, command)
-
-
-@post(
-    f"{PATH}/hand-over",
-    operation_id="hand_over_reservation",
-    summary="Some lines, or everything that is left, leave with the customer",
-    tags=TAGS,
-    guards=[FULFILLERS],
-    status_code=HTTPStatus.OK,
-    responses=ENDS,
-)
-async def hand_over(
-    services: ServicesHere,
-    caller: CallerHere,
-    asked: AskedHere,
-    location: LocationPath,
-    reservation_id: IdPath,
-    data: JSONBody[LinesRequest],
-) -> Response[ReservationDocument]:
-    """Note what was handed over; the goods leave the stock."""
-    command = HandOver(
-        store=location_of(location),
-        key=asked.key,
-        digest=asked.digest,
-        reservation_id=reservation_id,
-        lines=_lines(data.lines),
-    )
-    return await _change(services, caller, command)
-
-
-ROUTES = [
-    create,
-    create_many,
-    get_one,
-    find,
-    extend,
-    await_payment,
-    confirm,
-    release,
-    pick,
-    ship,
-    hand_over,
-]
+ROUTES = [create, create_many, get_one, find]

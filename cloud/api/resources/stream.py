@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from cloud.api.access import ANYONE, Caller
 from cloud.api.documents.notices import notice_document
 from cloud.api.documents.reservations import reservation_document
+from cloud.api.documents.stream import StreamEvent
 from cloud.api.fields import gtin_of, location_of
 from cloud.api.following import Closed, follow
 from cloud.api.problems import ApiProblem, documented, forbidden, invalid
@@ -70,7 +71,10 @@ _encoder: Final = msgspec.json.Encoder()
     responses={
         **documented(),
         200: ResponseSpec(
-            str, generate_examples=False, media_type=SSE, description="events, one after the other"
+            StreamEvent,
+            generate_examples=False,
+            media_type=SSE,
+            description="such events, one after the other",
         ),
     },
 )
