@@ -55,6 +55,10 @@ class Door:
             detail = f"too many requests with the token {caller.name}"
             status = HTTPStatus.TOO_MANY_REQUESTS
             raise ApiProblem(status, "too-many-requests", detail, retry_after_s=wait_s)
+        if "//" in scope["path"] or scope["path"].endswith("/"):
+            # The router would take it for another way to write a path: then the same request
+            # would have two names, and an Idempotency-Key of one would not hold for the other.
+            raise ApiProblem(HTTPStatus.NOT_FOUND, "not-found", "there is no such path")
         return caller
 
 

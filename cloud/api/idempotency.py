@@ -28,7 +28,8 @@ class Asked(NamedTuple):
 
     def item(self, number: int) -> "Asked":
         """Return the same for one item of a bulk request."""
-        return Asked(f"{self.key}#{number}", self.digest)
+        # No key of a caller has a blank in it, so that none can be the key of an item.
+        return Asked(f"{self.key} {number}", self.digest)
 
     def derived_id(self, purpose: str) -> str:
         """Return an id that a repeated request gets again."""
@@ -36,9 +37,11 @@ class Asked(NamedTuple):
         return f"{purpose}-{digest}"
 
 
-def asked(token_name: str, key: str, method: str, path: str, body: bytes) -> Asked:
+def asked(
+    token_name: str, key: str, method: str, path: str, body: bytes, if_match: str = ""
+) -> Asked:
     """Return what makes this request itself. Raises `ApiProblem` when the body is not JSON."""
-    content = f"{method} {path}\n".encode() + canonical(body)
+    content = f"{method} {path}\n{if_match}\n".encode() + canonical(body)
     return Asked(f"{token_name}:{key}", blake2b(content, digest_size=DIGEST_BYTES).digest())
 
 

@@ -21,12 +21,20 @@ class TokenBucket:
 
     def take(self, now_s: float) -> int:
         """Take one and return 0, or return after how many seconds there will be one."""
-        self._left = min(self._most, self._left + (now_s - self._filled_at_s) * self._per_s)
-        self._filled_at_s = now_s
+        self._fill(now_s)
         if self._left >= 1:
             self._left -= 1
             return 0
         return max(1, ceil((1 - self._left) / self._per_s))
+
+    def charge(self, count: int, now_s: float) -> None:
+        """Take so many, also when there are fewer: then there are none until that is made good."""
+        self._fill(now_s)
+        self._left -= count
+
+    def _fill(self, now_s: float) -> None:
+        self._left = min(self._most, self._left + (now_s - self._filled_at_s) * self._per_s)
+        self._filled_at_s = now_s
 
 
 class Limits:
@@ -43,3 +51,9 @@ class Limits:
             bucket = TokenBucket(own_per_minute or self._requests_per_minute, now_s)
             self._buckets[name] = bucket
         return bucket.take(now_s)
+
+    def charge(self, name: str, count: int, now_s: float) -> None:
+        """Count more requests of a caller that was let in."""
+        bucket = self._buckets.get(name)
+        if bucket is not None:
+            bucket.charge(count, now_s)

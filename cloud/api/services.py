@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from cloud.api.access import Caller
 from cloud.api.fields import etag
+from cloud.api.limits import Limits
 from cloud.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER, Asked, asked
 from cloud.api.problems import refused, unknown
 from cloud.api.reading import Reads
@@ -50,14 +51,16 @@ OptionalKeyHeader = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of the cloud that the API stands on."""
+    """The parts of the cloud that the API stands on. `now_s` never goes back."""
 
     submitter: Submitter
     reads: Reads
     rule_book: RuleBook
     hub: Hub
     orders: OrderDesk
+    limits: Limits
     now_ms: Callable[[], int]
+    now_s: Callable[[], float]
 
     async def carry_out(self, command: AnyCommand, *, by_precondition: bool = False) -> Done:
         """Return the answer to a command after its commit; a refusal is a problem."""
@@ -65,6 +68,10 @@ class Services:
         if isinstance(answer, Refused):
             raise refused(answer, by_precondition=by_precondition)
         return answer
+
+    def charge_items(self, caller: Caller, items: int) -> None:
+        """Count a request of many items as so many requests; one is counted at the door."""
+        self.limits.charge(caller.name, items - 1, self.now_s())
 
     async def record(self, kind: type[R], store: str, record_id: str) -> R:
         """Return a record, or raise that there is none."""
@@ -95,6 +102,7 @@ async def provide_asked(request: Request[Caller, Any, Any], idempotency_key: Key
         request.method,
         request.url.path,
         await request.body(),
+        request.headers.get("If-Match", ""),
     )
 
 

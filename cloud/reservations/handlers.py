@@ -1,7 +1,7 @@
 """Commands about reservations: all lines of a location in one transaction, or none. Pure."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from cloud.commands.command import Line
 from cloud.commands.reservations import (
@@ -26,6 +26,7 @@ from cloud.sku_location.messages import (
     ExpireHold,
     ExtendHold,
     FulfilHold,
+    HoldMessage,
     HoldStock,
     PickHold,
     ReleaseHold,
@@ -114,7 +115,7 @@ def change_reservation(desk: Desk, command: ReservationCommand) -> Reservation |
     refused = _too_late(desk, command, reservation)
     if refused is not None:
         return refused
-    for message in _MESSAGES[type(command)](command, reservation):
+    for message in _messages(command, reservation):
         told = desk.tell(message)
         if isinstance(told, Refused):
             return told
@@ -131,106 +132,56 @@ def _too_late(desk: Desk, command: ReservationCommand, reservation: Reservation)
     return None
 
 
-def _extensions(command: Extend, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        ExtendHold(
-            store=command.store,
-            gtin=line.gtin,
-            reservation_id=reservation.id,
-            expires_at_ms=command.expires_at_ms,
-        )
-        for line in reservation.lines
-        if line.held
-    ]
+_WHOLE: Final[dict[type[ReservationCommand], tuple[type[HoldMessage], tuple[str, ...]]]] = {
+    Extend: (ExtendHold, ("expires_at_ms",)),
+    AwaitPayment: (AwaitPaymentOfHold, ("pay_by_ms",)),
+    Confirm: (ConfirmHold, ()),
+    Expire: (ExpireHold, ()),
+}
+"""What every line that is held is told, with these fields of the command."""
 
 
-def _payments(command: AwaitPayment, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        AwaitPaymentOfHold(
-            store=command.store,
-            gtin=line.gtin,
-            reservation_id=reservation.id,
-            pay_by_ms=command.pay_by_ms,
-        )
-        for line in reservation.lines
-        if line.held
-    ]
+def _messages(command: ReservationCommand, reservation: Reservation) -> Iterator[AnyMessage]:
+    """Return what each line is told."""
+    if isinstance(command, Release | Pick | Ship | HandOver):
+        for line in command.lines or _all_lines(command, reservation):
+            yield _about_part(command, line)
+        return
+    kind, names = _WHOLE[type(command)]
+    fields = {name: getattr(command, name) for name in names}
+    for held in reservation.lines:
+        if held.held:
+            # The table pairs each command with a message that has its fields.
+            message: Any = kind
+            yield message(
+                store=command.store,
+                gtin=held.gtin,
+                reservation_id=reservation.id,
+                **fields,
+            )
 
 
-def _confirmations(command: Confirm, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        ConfirmHold(store=command.store, gtin=line.gtin, reservation_id=reservation.id)
-        for line in reservation.lines
-        if line.held
-    ]
-
-
-def _expiries(command: Expire, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        ExpireHold(store=command.store, gtin=line.gtin, reservation_id=reservation.id)
-        for line in reservation.lines
-        if line.held
-    ]
-
-
-def _releases(command: Release, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        ReleaseHold(
-            store=command.store,
-            gtin=line.gtin,
-            reservation_id=reservation.id,
-            quantity=line.quantity,
-        )
-        for line in _chosen(command.lines, reservation)
-    ]
-
-
-def _picks(command: Pick, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        PickHold(
-            store=command.store,
-            gtin=line.gtin,
-            reservation_id=reservation.id,
-            quantity=line.quantity,
-        )
-        for line in command.lines or _unpicked(reservation)
-    ]
-
-
-def _fulfilments(command: Ship | HandOver, reservation: Reservation) -> list[AnyMessage]:
-    return [
-        FulfilHold(
-            store=command.store,
-            gtin=line.gtin,
-            reservation_id=reservation.id,
-            quantity=line.quantity,
-            by_carrier=isinstance(command, Ship),
-        )
-        for line in _chosen(command.lines, reservation)
-    ]
-
-
-def _chosen(lines: tuple[Line, ...], reservation: Reservation) -> tuple[Line, ...]:
-    return lines or tuple(
-        Line(gtin=line.gtin, quantity=line.held) for line in reservation.lines if line.held
+def _about_part(command: Release | Pick | Ship | HandOver, line: Line) -> AnyMessage:
+    store, name = command.store, command.reservation_id
+    gtin, quantity = line.gtin, line.quantity
+    if isinstance(command, Release):
+        return ReleaseHold(store=store, gtin=gtin, reservation_id=name, quantity=quantity)
+    if isinstance(command, Pick):
+        return PickHold(store=store, gtin=gtin, reservation_id=name, quantity=quantity)
+    return FulfilHold(
+        store=store,
+        gtin=gtin,
+        reservation_id=name,
+        quantity=quantity,
+        by_carrier=isinstance(command, Ship),
     )
 
 
-def _unpicked(reservation: Reservation) -> list[Line]:
-    return [
-        Line(gtin=line.gtin, quantity=line.held - line.picked)
-        for line in reservation.lines
-        if line.held > line.picked
-    ]
-
-
-_MESSAGES: Final[dict[type, Callable[..., list[AnyMessage]]]] = {
-    Extend: _extensions,
-    AwaitPayment: _payments,
-    Confirm: _confirmations,
-    Release: _releases,
-    Pick: _picks,
-    Ship: _fulfilments,
-    HandOver: _fulfilments,
-    Expire: _expiries,
-}
+def _all_lines(
+    command: Release | Pick | Ship | HandOver, reservation: Reservation
+) -> Iterator[Line]:
+    """Return everything that is left for this command to do."""
+    for line in reservation.lines:
+        left = line.held - line.picked if isinstance(command, Pick) else line.held
+        if left:
+            yield Line(gtin=line.gtin, quantity=left)

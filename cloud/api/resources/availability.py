@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from math import asin, cos, radians, sin, sqrt
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, cast
 
-from litestar import get, post
+import msgspec
+from litestar import MediaType, Response, get, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
@@ -20,6 +21,7 @@ from cloud.api.documents.availability import (
 from cloud.api.fields import CursorQuery, ZonedTime, gtin_of, location_of, ms_of
 from cloud.api.problems import documented, invalid
 from cloud.api.services import CallerHere, Services, ServicesHere
+from cloud.api.visibility import may_sell_at, require_sellable_at
 from cloud.context_documents import LocationBody
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import StateRow, decode_state
@@ -35,6 +37,8 @@ KEYS_MAX: Final = 20_000
 """GTINs times locations of one request."""
 WITHIN_KM: Final = 50.0
 EARTH_RADIUS_KM: Final = 6_371.0
+
+_encoder: Final = msgspec.json.Encoder()
 
 Texts = list[Annotated[str, Meta(min_length=1, max_length=64)]]
 Key = tuple[str, str]
@@ -89,32 +93,41 @@ async def get_availability(
     ] = False,
     cursor: CursorQuery = None,
     limit: Annotated[int, QueryParameter(name="limit", ge=1, le=ANSWERS_MAX)] = 1_000,
-) -> AvailabilityPage:
+) -> Response[AvailabilityPage]:
     """Return it as of one moment. Without `location` and `near`: everywhere the GTIN ever was."""
     caller.require_channel(channel)
     skus = list(dict.fromkeys(gtin_of(text) for text in gtin))
     ship_by_ms = ms_of(ship_by, "ship_by")
     named = None if location is None else [location_of(text) for text in location]
+    require_sellable_at(caller, named or ())
     nearby = None if near is None else _nearby(services.rule_book.locations, near, within_km)
     after = decode_cursor(cursor, PAIR)
 
-    def find(reader: JournalReader) -> AvailabilityPage:
-        places = _places(reader, named, nearby)
+    def find(reader: JournalReader) -> bytes:
+        known = _places(reader, named, nearby)
+        places = {name: km for name, km in known.items() if may_sell_at(caller, name)}
         keys = _after(_keys(skus, places), after)
         found = _found(reader, keys, limit, with_unknown=named is not None)
         items = answers(services, found.states, channel, ship_by_ms, explain=explain, places=places)
         return _page(services, found, items)
 
-    return await services.reads.at_one_moment(find)
+    return _response(await services.reads.at_one_moment(find))
 
 
-def _page(services: Services, found: Found, items: list[Availability]) -> AvailabilityPage:
-    return AvailabilityPage(
+def _page(services: Services, found: Found, items: list[Availability]) -> bytes:
+    """Return a page as JSON: thousands of answers are encoded where they were read."""
+    page = AvailabilityPage(
         items=items,
         rules_version=services.rule_book.rules_version,
         position=found.position,
         next_cursor=None if found.next_key is None else encode_cursor(found.next_key),
     )
+    return _encoder.encode(page)
+
+
+def _response(page: bytes) -> Response[AvailabilityPage]:
+    # The type is what the document of the API says of these bytes.
+    return cast("Response[AvailabilityPage]", Response(page, media_type=MediaType.JSON))
 
 
 def _nearby(locations: Mapping[str, LocationBody], near: str, within_km: float) -> Places:
@@ -246,18 +259,19 @@ def _answer(
 )
 async def query_availability(
     services: ServicesHere, caller: CallerHere, data: JSONBody[AvailabilityQuery]
-) -> AvailabilityPage:
+) -> Response[AvailabilityPage]:
     """Return it as of one moment, in the order of the request. This changes nothing."""
     caller.require_channel(data.channel)
     keys = [(location_of(pair.location), gtin_of(pair.gtin)) for pair in data.items]
+    require_sellable_at(caller, {location for location, _ in keys})
     ship_by_ms = ms_of(data.ship_by, "ship_by")
 
-    def find(reader: JournalReader) -> AvailabilityPage:
+    def find(reader: JournalReader) -> bytes:
         found = _found(reader, keys, len(keys), with_unknown=True)
         items = answers(services, found.states, data.channel, ship_by_ms, explain=data.explain)
         return _page(services, found, items)
 
-    return await services.reads.at_one_moment(find)
+    return _response(await services.reads.at_one_moment(find))
 
 
 ROUTES = [get_availability, query_availability]

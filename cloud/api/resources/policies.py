@@ -176,6 +176,7 @@ async def set_policies(
 ) -> PoliciesResponse:
     """Return what became of each."""
     caller.require_location(*(item.location for item in data.items))
+    services.charge_items(caller, len(data.items))
     results = await asyncio.gather(*(_result(services, item) for item in data.items))
     return PoliciesResponse(results=list(results))
 

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta, Struct
 
 from cloud.api.access import Allows, Caller
-from cloud.api.cursors import LIMIT, decode_cursor, encode_cursor, first_of
+from cloud.api.cursors import CURSOR_INT_MAX, LIMIT, decode_cursor, encode_cursor, first_of
 from cloud.api.fields import (
     CursorQuery,
     IfNoneMatch,
