@@ -33,6 +33,7 @@ from protocol.facts import (
 if TYPE_CHECKING:
     from cloud.shards.desk import Desk
 
+_TAKEN: Final = (UnitsSold, ReturnVoided)
 _EXPLAINS_SHORTAGE: Final = (CountEvent, Withheld, WrittenOff)
 """After these, what is there is known; nobody needs to count."""
 
@@ -49,7 +50,7 @@ def may_signal(state: SkuLocation, fact: StockFact) -> bool:
     policy = state.policy
     if policy is not None and policy.replenish_at is not None:
         return True
-    if isinstance(fact, UnitsSold | ReturnVoided):
+    if isinstance(fact, _TAKEN):
         return 0 <= state.on_hand < fact.quantity
     if isinstance(fact, TagsMoved):
         return 0 <= state.on_hand < len(fact.epcs)

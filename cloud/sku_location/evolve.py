@@ -45,6 +45,11 @@ from cloud.sku_location.state import Hold, SkuLocation
 UncountedEvent = BackroomChanged | DepartureSeen | CountConfirmed | Withheld | IncomingChanged
 
 
+_LEAVING: Final = (Fulfilled, MovedAway)
+_MORE: Final = (Received, WrittenOff, *_LEAVING)
+"""Ledger events that change more than their column and `on_hand`."""
+
+
 class _Entry(NamedTuple):
     column: str
     column_sign: int
@@ -119,13 +124,13 @@ def _ledger_entered(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
     on_hand_change = on_hand_sign * quantity
     if isinstance(event, ObservedEvent) and event.absorbed_by is not None:
         changed |= absorbed(state, event.absorbed_by, on_hand_change)
-        return changed | _besides(state, event)
+        return changed | _besides(state, event) if isinstance(event, _MORE) else changed
     changed["on_hand"] = state.on_hand + on_hand_change
     if isinstance(event, CountEvent):
         changed |= remembered_after_count(state, event.happened_at_ms)
     else:
         changed |= remembered(state, event.happened_at_ms, on_hand_change)
-    return changed | _besides(state, event)
+    return changed | _besides(state, event) if isinstance(event, _MORE) else changed
 
 
 def _besides(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
@@ -139,11 +144,9 @@ def _besides(state: SkuLocation, event: LedgerEvent) -> dict[str, Any]:
             "written_off": state.written_off + event.quantity,
             event.reason: getattr(state, event.reason) - event.quantity,
         }
-    if isinstance(event, Fulfilled | MovedAway):
-        changed: dict[str, Any] = {}
-        if event.is_departing:
-            changed |= departed(state, event.quantity, event.at_ms)
-        if isinstance(event, Fulfilled):
-            changed |= _with_holds(holds_after(state.holds, event))
-        return changed
-    return {}
+    changed: dict[str, Any] = {}
+    if isinstance(event, _LEAVING) and event.is_departing:
+        changed |= departed(state, event.quantity, event.at_ms)
+    if isinstance(event, Fulfilled):
+        changed |= _with_holds(holds_after(state.holds, event))
+    return changed

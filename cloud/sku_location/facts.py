@@ -66,6 +66,12 @@ def decide_fact(
     state: SkuLocation, fact: StockFact, cause: Cause, now_ms: int
 ) -> list[AnyEvent] | Refused:
     """Return what follows from a fact; its time decides whether a count has it already."""
+    # Till lines come first: they are most of what there is.
+    if isinstance(fact, TillLine):
+        conflict = measure_conflict(state, fact.measure)
+        if conflict is not None:
+            return conflict
+        return [_till_line(state, fact, cause, now_ms, happened_at_ms(fact.occurred_at_ms, now_ms))]
     if isinstance(fact, EvidenceOnly):
         return []
     measure = fact.measure if not isinstance(fact, TagsMoved) else TAG_MEASURE
@@ -73,8 +79,6 @@ def decide_fact(
     if conflict is not None:
         return conflict
     moved_at_ms = happened_at_ms(fact.occurred_at_ms, now_ms)
-    if isinstance(fact, TillLine):
-        return [_till_line(state, fact, cause, now_ms, moved_at_ms)]
     if isinstance(fact, GoodsReceived):
         received = Received(
             cause=cause,
