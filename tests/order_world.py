@@ -45,8 +45,8 @@ ORDER_NOTICES = ("reservation_short", "order_rerouted", "order_short")
 GTINS = (GTIN, OTHER_GTIN)
 
 
-class Crashed(Exception):
-    """The process died here."""
+class Crashed(BaseException):
+    """The process died here: nobody handles that."""
 
 
 class NothingHidden:

@@ -42,6 +42,13 @@ class ParcelRefusal(Struct, frozen=True, kw_only=True, array_like=True):
     gtins: Annotated[list[GtinText], Meta(max_length=LINES_MAX)]
 
 
+class ParcelRename(Struct, frozen=True, kw_only=True, array_like=True):
+    """A parcel is reserved as `name` from now on: somebody else has its `reservation_id` there."""
+
+    reservation_id: Name
+    name: Name
+
+
 class OrderedLine(Line, frozen=True, kw_only=True, array_like=True):
     """A quantity of one GTIN, and in which measure it counts."""
 
@@ -74,8 +81,9 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag=70):
 class AmendOrder(Command, frozen=True, kw_only=True, tag=71):
     """Ask other locations for what a location refused or lost. `reason` says why.
 
-    `refused` are parcels that will not be granted, `given_up` what nobody can give any more.
-    `if_version`: only at this version of the order.
+    `refused` are parcels that will not be granted, `given_up` what nobody can give any more,
+    `renamed` parcels that are asked for under another name. `if_version`: only at this version of
+    the order.
     """
 
     order_id: OrderId
@@ -84,6 +92,7 @@ class AmendOrder(Command, frozen=True, kw_only=True, tag=71):
     refused: Annotated[tuple[ParcelRefusal, ...], Meta(max_length=PARCELS_MAX)] = ()
     given_up: Annotated[tuple[Line, ...], Meta(max_length=LINES_MAX)] = ()
     if_version: Version | None = None
+    renamed: Annotated[tuple[ParcelRename, ...], Meta(max_length=PARCELS_MAX)] = ()
 
 
 class SettleOrder(Command, frozen=True, kw_only=True, tag=72):

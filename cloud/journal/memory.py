@@ -219,9 +219,11 @@ class MemoryJournal:
             if row.kind == kind and store in (None, row.store) and (row.store, row.id) > after:
                 yield row
 
-    def records_open(self, kind: str, store: str | None = None) -> Iterator[RecordRow]:
-        """Return those that somebody still has to act on, by store and id."""
-        return (row for row in self.records(kind, store) if row.is_open)
+    def records_open(
+        self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
+    ) -> Iterator[RecordRow]:
+        """Return those that somebody still has to act on, by store and id, after such a pair."""
+        return (row for row in self.records(kind, store, after=after) if row.is_open)
 
     def records_by_ref(self, kind: str, ref: str) -> list[RecordRow]:
         """Return the records of a kind that refer to something, by store and id."""

@@ -97,8 +97,10 @@ class JournalReader(Protocol):
     ) -> Iterator[RecordRow]:
         """Return the records of a kind (of one store), by store and id, after such a pair."""
 
-    def records_open(self, kind: str, store: str | None = None) -> Iterator[RecordRow]:
-        """Return those that somebody still has to act on, by store and id."""
+    def records_open(
+        self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
+    ) -> Iterator[RecordRow]:
+        """Return those that somebody still has to act on, by store and id, after such a pair."""
 
     def records_by_ref(self, kind: str, ref: str) -> list[RecordRow]:
         """Return the records of a kind that refer to something, by store and id."""

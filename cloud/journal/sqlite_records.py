@@ -37,13 +37,17 @@ class SqliteRecords:
         sql = f"{_RECORDS} WHERE {condition} AND store = ? {order}"
         return self._rows(_record, sql, kind, *after, store)
 
-    def records_open(self, kind: str, store: str | None = None) -> Iterator[RecordRow]:
-        """Return those that somebody still has to act on, by store and id."""
+    def records_open(
+        self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
+    ) -> Iterator[RecordRow]:
+        """Return those that somebody still has to act on, by store and id, after such a pair."""
         if store is None:
-            sql = f"{_RECORDS} WHERE kind = ? AND is_open ORDER BY store, id"
-            return self._rows(_record, sql, kind)
-        sql = f"{_RECORDS} WHERE kind = ? AND store = ? AND is_open ORDER BY id"
-        return self._rows(_record, sql, kind, store)
+            sql = f"{_RECORDS} WHERE kind = ? AND (store, id) > (?, ?) AND is_open"
+            return self._rows(_record, f"{sql} ORDER BY store, id", kind, *after)
+        # The index is entered at the id; with a pair it would be read from the store's beginning.
+        sql = f"{_RECORDS} WHERE kind = ? AND store = ? AND id > ? AND store >= ? AND is_open"
+        after_id = after[1] if after[0] == store else ""
+        return self._rows(_record, f"{sql} ORDER BY id", kind, store, after_id, after[0])
 
     def records_by_ref(self, kind: str, ref: str) -> list[RecordRow]:
         """Return the records of a kind that refer to something, by store and id."""

@@ -18,7 +18,7 @@ from cloud.orders.routing import Candidate, OrderLine
 from cloud.records import decode_record
 from cloud.records.reservation import Reservation
 from cloud.sku_location.state import SkuLocation
-from protocol.facts import Measure
+from protocol.facts import QUANTITY_MAX, Measure
 
 MS_PER_MINUTE: Final = 60_000
 MS_PER_HOUR: Final = 3_600_000
@@ -89,7 +89,7 @@ def _available(
 ) -> dict[str, int]:
     explained = hidden.explained(states, channel, ship_by_ms, now_ms)
     return {
-        state.gtin: max(0, state.sellable - explanation.buffer.quantity)
+        state.gtin: min(max(0, state.sellable - explanation.buffer.quantity), QUANTITY_MAX)
         for state, explanation in zip(states, explained, strict=True)
     }
 
@@ -160,7 +160,9 @@ def _candidate(
 def _need(state: SkuLocation) -> int:
     """What it will sell itself until it is replenished: that is what its reorder point is for."""
     policy = state.policy
-    return policy.reorder_point if policy is not None and policy.is_on else 0
+    if policy is None or not policy.is_on:
+        return 0
+    return min(max(0, policy.reorder_point), QUANTITY_MAX)
 
 
 class _Workload(NamedTuple):

@@ -6,6 +6,7 @@ key, or leaves it to `resume`. One call at a time works on one order.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from cloud.commands.orders import SettleOrder
 from cloud.orders.driver import Driver
-from cloud.orders.errors import OrderUnsettled
+from cloud.orders.errors import FATAL
 from cloud.orders.parcels import as_text, demand_of_request
 from cloud.orders.placing import as_answer, ended, place_command, unroutable
 from cloud.orders.ports import Demand, Read, Routed, Router, Submit
@@ -22,6 +23,7 @@ from cloud.orders.reading import Found, find_digest, find_due, find_moving, find
 from cloud.orders.requests import OrderRequest, digest_of, problem_of
 from cloud.orders.routing import Plan, RoutingInvalid, Unroutable
 from cloud.orders.turns import Turns
+from cloud.orders.unfinished import Unfinished
 from cloud.records.notice import Notice
 from cloud.records.order import Order, OrderStatus
 from cloud.records.reservation import Reservation
@@ -33,9 +35,13 @@ SWEEP_ORDERS_MAX: Final = 500
 ORDERS_AT_ONCE_MAX: Final = 8
 """So many orders are driven side by side when many have to be."""
 UNFINISHED_MAX: Final = 10_000
-"""Orders whose work broke off and that are remembered; others wait for their deadline."""
+"""Orders whose work broke off and that are remembered; past it, all are looked through again."""
+RESUMED_AT_ONCE_MAX: Final = 500
+"""Open orders read in one go when all are looked through."""
 CONFIRM_MARGIN_MS: Final = 5 * 60_000
 """Before an order is confirmed its holds are made to last so long, so that none ends meanwhile."""
+
+log = logging.getLogger(__name__)
 
 
 class Looked(NamedTuple):
@@ -45,8 +51,14 @@ class Looked(NamedTuple):
     unsettled: tuple[str, ...]
 
 
+NOTHING_LOOKED_AT: Final = Looked(0, ())
+
+
 class OrderDesk:
     """All that can be done with orders. Refusals are answers; storage failures are raised.
+
+    Whatever else an order fails of when it is looked after, the others are gone on with; it waits,
+    longer after each failure.
 
     `passing` is what `submit` and `read` raise when they are too busy: whoever asked is told, and
     orders that were only looked after are looked after again in the next sweep.
@@ -67,7 +79,12 @@ class OrderDesk:
         self._now_ms: Final = now_ms
         self._driver: Final = Driver(submit, read, router, now_ms)
         self._turns: Final = Turns()
-        self._unfinished: Final[dict[str, None]] = {}
+        self._unfinished: Final = Unfinished(UNFINISHED_MAX)
+
+    @property
+    def failing(self) -> int:
+        """How many orders fail whenever they are looked after, and are tried again at times."""
+        return self._unfinished.failing()
 
     async def find(self, order_id: str) -> Found | None:
         """Return an order with its reservations; `.standing` says how it stands."""
@@ -123,12 +140,26 @@ class OrderDesk:
 
     async def resume(self) -> Looked:
         """Go on with every order that is not at rest: after a start, and whenever in doubt."""
-        return await self._drive_all(await self._read(find_moving(self._now_ms())))
+        looked, after = NOTHING_LOOKED_AT, ""
+        while True:
+            question = find_moving(self._now_ms(), RESUMED_AT_ONCE_MAX, after)
+            moving = await self._read(question)
+            looked = both(looked, await self._drive_all(moving.order_ids))
+            if moving.after is None:
+                return looked
+            after = moving.after
 
     async def sweep(self) -> Looked:
         """End orders past their deadline, and go on with those whose work broke off."""
-        due = await self._read(find_due(self._now_ms(), SWEEP_ORDERS_MAX))
-        return await self._drive_all([*due, *self._unfinished])
+        if self._unfinished.has_forgotten and self._unfinished.has_room:
+            self._unfinished.has_forgotten = False
+            return await self.resume()
+        now_ms = self._now_ms()
+        # Whoever fails stays due, and must not keep those that come after him from being seen.
+        seen_max = SWEEP_ORDERS_MAX + len(self._unfinished)
+        due = await self._read(find_due(now_ms, seen_max))
+        ready = [name for name in due if not self._unfinished.waits(name, now_ms)]
+        return await self._drive_all(ready[:SWEEP_ORDERS_MAX] + self._unfinished.ready(now_ms))
 
     async def on_notices(self, notices: Iterable[Notice]) -> Looked:
         """Re-route orders that lost something; reservations without an order are left alone."""
@@ -144,21 +175,40 @@ class OrderDesk:
 
     async def _drive_all(self, order_ids: Iterable[str]) -> Looked:
         places = asyncio.Semaphore(ORDERS_AT_ONCE_MAX)
-        names = list(dict.fromkeys(name for name in order_ids if name))
+        now_ms = self._now_ms()
+        distinct = dict.fromkeys(name for name in order_ids if name)
+        names = [name for name in distinct if not self._unfinished.waits(name, now_ms)]
         outcomes = await asyncio.gather(
             *(self._drive_in_turn(name, places) for name in names), return_exceptions=True
         )
         unsettled: list[str] = []
         for name, outcome in zip(names, outcomes, strict=True):
-            if isinstance(outcome, (OrderUnsettled, *self._passing)):
-                unsettled.append(name)
-            elif isinstance(outcome, BaseException):
+            if outcome is None:
+                continue
+            if not isinstance(outcome, Exception) or isinstance(outcome, FATAL):
                 raise outcome
+            unsettled.append(name)
+            if not isinstance(outcome, self._passing):
+                self._set_aside(name, outcome)
         return Looked(len(names), tuple(unsettled))
+
+    def _set_aside(self, order_id: str, error: Exception) -> None:
+        """Let an order wait that fails by itself, and go on with the others.
+
+        Nothing is left half done by that: each of its steps is one command, which was committed as
+        a whole or not at all, and whoever tries again chooses the next by what he reads.
+        """
+        if self._unfinished.failed(order_id, self._now_ms()) == 1:
+            log.error("order %s fails and is tried again later", order_id, exc_info=error)
 
     async def _drive_in_turn(self, order_id: str, places: asyncio.Semaphore) -> None:
         async with places, self._work_on(order_id):
-            await self._driver.drive(order_id)
+            await self._drive(order_id)
+
+    async def _drive(self, order_id: str) -> Order | None:
+        order = await self._driver.drive(order_id)
+        self._unfinished.done(order_id)
+        return order
 
     @asynccontextmanager
     async def _work_on(self, order_id: str) -> AsyncIterator[None]:
@@ -167,10 +217,8 @@ class OrderDesk:
             try:
                 yield
             except BaseException:
-                if len(self._unfinished) < UNFINISHED_MAX:
-                    self._unfinished[order_id] = None
+                self._unfinished.broke_off(order_id)
                 raise
-            self._unfinished.pop(order_id, None)
 
     async def _known(self, key: str, digest: bytes) -> bool | Refused:
         """Say whether a key was accepted before; with another request it is refused."""
@@ -202,7 +250,7 @@ class OrderDesk:
             return Refused(Refusal.INVALID, str(error))
 
     async def _driven(self, order_id: str) -> Order:
-        order = await self._driver.drive(order_id)
+        order = await self._drive(order_id)
         if order is None:
             raise AssertionError(f"order {order_id} was noted and is not there")
         return order
@@ -216,7 +264,7 @@ class OrderDesk:
             known = await self._known(key, digest)
             if isinstance(known, Refused):
                 return known
-            order = await self._driver.drive(command.order_id)
+            order = await self._drive(command.order_id)
             if order is None:
                 return Refused(Refusal.UNKNOWN, f"there is no order {command.order_id}")
             if known or _is_there(order, command):
@@ -250,6 +298,12 @@ class OrderDesk:
             return order
         await self._submit(_settlement(order.id, order.status, expires_at_ms=until_ms))
         return await self._driven(order.id)
+
+
+def both(first: Looked, second: Looked) -> Looked:
+    """Return two looks as one."""
+    unsettled = dict.fromkeys(first.unsettled + second.unsettled)
+    return Looked(first.driven + second.driven, tuple(unsettled))
 
 
 def orders_of_notices(notices: Iterable[Notice]) -> list[str]:

@@ -26,7 +26,7 @@ class RoutingDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     candidates_max: Annotated[int, Meta(ge=1, le=CANDIDATES_MAX)] = 200
     max_parcels: Annotated[int, Meta(ge=1, le=PARCELS_MAX)] = 4
     hold_minutes: Annotated[int, Meta(ge=1, le=100_000)] = 30
-    km_per_hour: Annotated[float, Meta(gt=0, le=1_000)] = 60.0
+    km_per_hour: Annotated[float, Meta(ge=1, le=1_000)] = 60.0
     unknown_distance_km: Annotated[float, Meta(ge=0, le=DISTANCE_KM_MAX)] = 500.0
     budget_ms: Annotated[int, Meta(ge=5, le=10_000)] = 50
 

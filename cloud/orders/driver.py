@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from cloud.commands.orders import AmendOrder, SettleOrder
+from cloud.commands.orders import AmendOrder, ParcelRename, SettleOrder
 from cloud.commands.reservations import Expire
 from cloud.orders.errors import OrderUnsettled
+from cloud.orders.handlers import last_number
 from cloud.orders.parcels import (
     as_text,
     command_for,
@@ -21,18 +22,20 @@ from cloud.orders.parcels import (
     parcels_of,
 )
 from cloud.orders.ports import Read, Router, Submit
-from cloud.orders.reading import Found, find_order
-from cloud.orders.routing import Plan
+from cloud.orders.reading import Found, find_names, find_order
+from cloud.orders.routing import Plan, RoutingInvalid
 from cloud.orders.saga import (
     Act,
     GiveUp,
     Move,
+    Rename,
     Reroute,
     Rest,
     Settle,
     Situation,
     Tell,
     next_move,
+    without_names,
     without_route,
 )
 from cloud.records.order import Order, ParcelRecord
@@ -41,6 +44,8 @@ from protocol.ids import CLOUD_STORE_ID
 
 MOVES_MAX: Final = 100
 """More than any order needs with all its amendments; past it somebody else must be moving it."""
+IDLE_MOVES_MAX: Final = 3
+"""Moves in a row after which everything stands as before: whatever they are, they do not help."""
 
 Refusals = dict[str, tuple[Refused, tuple[str, ...]]]
 
@@ -62,18 +67,28 @@ class Driver:
         Raises `OrderUnsettled`.
         """
         refusals: Refusals = {}
+        before: tuple[Found, int] | None = None
+        idle_moves = 0
         for _ in range(MOVES_MAX):
             found = await self._read(find_order(order_id))
             if found is None:
                 return None
-            situation = Situation(found.order, found.reservations, refusals, self._now_ms())
-            move: Move | AmendOrder = next_move(situation)
-            if isinstance(move, Reroute):
-                move = await self._rerouted(situation, move)
+            idle_moves = idle_moves + 1 if (found, len(refusals)) == before else 0
+            if idle_moves >= IDLE_MOVES_MAX:
+                raise OrderUnsettled(f"order {order_id}: {IDLE_MOVES_MAX} moves changed nothing")
+            before = found, len(refusals)
+            move = await self._next(found, refusals)
             if isinstance(move, Rest):
                 return found.order
             await self._make(move, found, refusals)
         raise OrderUnsettled(f"order {order_id} did not come to rest in {MOVES_MAX} moves")
+
+    async def _next(self, found: Found, refusals: Refusals) -> Move | AmendOrder:
+        at = Situation(found.order, found.reservations, refusals, self._now_ms(), found.taken)
+        move = next_move(at)
+        if isinstance(move, Reroute):
+            return await self._rerouted(at, move)
+        return await self._renamed(at, move) if isinstance(move, Rename) else move
 
     async def _make(self, move: Move | AmendOrder, found: Found, refusals: Refusals) -> None:
         """Make one move. What is refused shows in the next reading."""
@@ -113,13 +128,33 @@ class Driver:
         lacking = await self._router.lacking(demand, parcel.location, parcel.ship_by_ms, now_ms)
         return lacking or gtins
 
+    async def _renamed(self, at: Situation, move: Rename) -> Move | AmendOrder:
+        names = await self._read(find_names(at.order, move.parcels))
+        if names is None:
+            return without_names(at, move)
+        renamed = tuple(
+            ParcelRename(reservation_id=parcel.reservation_id, name=name)
+            for parcel, name in zip(move.parcels, names, strict=True)
+        )
+        return AmendOrder(
+            store=CLOUD_STORE_ID,
+            order_id=at.order.id,
+            parcels=[],
+            reason=at.order.detail,
+            if_version=at.order.version,
+            renamed=renamed,
+        )
+
     async def _rerouted(self, at: Situation, move: Reroute) -> Move | AmendOrder:
         order = at.order
         demand = demand_of_missing(order, at.reservations, move.lines, move.excluded)
         if demand is None:
             limits = f"{move.reason}; its limits on parcels leave no room for another"
             return without_route(at, move, limits)
-        routed = await self._router.route(demand, at.now_ms)
+        try:
+            routed = await self._router.route(demand, at.now_ms)
+        except RoutingInvalid as error:
+            return without_route(at, move, f"{move.reason}; it cannot be routed: {error}")
         if not isinstance(routed.answer, Plan):
             return without_route(at, move, "; ".join([move.reason, *explanation_of(routed)]))
         if not has_room(order, routed.answer):
@@ -127,7 +162,7 @@ class Driver:
         return AmendOrder(
             store=CLOUD_STORE_ID,
             order_id=order.id,
-            parcels=parcels_of(routed.answer, routed, order.id, len(order.parcels)),
+            parcels=parcels_of(routed.answer, routed, order.id, last_number(order)),
             reason=as_text(move.reason),
             refused=move.refused,
             if_version=order.version,

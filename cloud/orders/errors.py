@@ -1,6 +1,11 @@
 """Errors of orders across locations."""
 
-from cloud.errors import CloudError
+from typing import Final
+
+from cloud.errors import CloudError, JournalFailed, OwnershipLost
+
+FATAL: Final = (JournalFailed, OwnershipLost)
+"""No order is to blame for these, and none can be gone on with: they end the process."""
 
 
 class OrderUnsettled(CloudError):

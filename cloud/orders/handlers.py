@@ -16,6 +16,7 @@ from cloud.commands.orders import (
     PARCELS_MAX,
     AmendOrder,
     ParcelPlan,
+    ParcelRename,
     PlaceOrder,
     SettleOrder,
 )
@@ -42,6 +43,18 @@ def reservation_name(order_id: str, number: int) -> str:
     return f"{order_id}.{number}"
 
 
+def last_number(order: Order) -> int:
+    """Return the highest number in a name of an order's reservations; 0 without any."""
+    return max((_number_in(order.id, each.reservation_id) for each in order.parcels), default=0)
+
+
+def _number_in(order_id: str, reservation_id: str) -> int:
+    """Return the number in a name, or 0 for what is no name of this order's reservations."""
+    digits = reservation_id.removeprefix(f"{order_id}.")
+    number = int(digits) if digits.isdecimal() else 0
+    return number if reservation_name(order_id, number) == reservation_id else 0
+
+
 def place_order(desk: Desk, command: PlaceOrder) -> Order | Refused:
     """Note a new order."""
     if command.store != CLOUD_STORE_ID:
@@ -50,7 +63,7 @@ def place_order(desk: Desk, command: PlaceOrder) -> Order | Refused:
         return Refused(Refusal.REPEATED_ID, f"there is an order {command.order_id} already")
     if command.expires_at_ms <= desk.now_ms:
         return Refused(Refusal.EXPIRED, f"expires_at {command.expires_at_ms} has passed")
-    wrong = _wrong_lines(command) or _wrong_parcels(command.order_id, command.parcels, 0)
+    wrong = _wrong_lines(command) or _wrong_parcels(command.order_id, command.parcels)
     if wrong is not None:
         return Refused(Refusal.INVALID, wrong)
     order = Order(
@@ -89,10 +102,13 @@ def _wrong_lines(command: PlaceOrder) -> str | None:
     return None if planned == wanted else "the parcels are not what was ordered"
 
 
-def _wrong_parcels(order_id: str, parcels: list[ParcelPlan], known: int) -> str | None:
+def _wrong_parcels(
+    order_id: str, parcels: list[ParcelPlan], known: int = 0, last: int = 0
+) -> str | None:
+    """Say what is wrong with parcels added to those `known`, whose last number is `last`."""
     if known + len(parcels) > PARCELS_MAX:
         return f"an order has at most {PARCELS_MAX} parcels, those refused counted"
-    for number, parcel in enumerate(parcels, known + 1):
+    for number, parcel in enumerate(parcels, last + 1):
         if parcel.reservation_id != reservation_name(order_id, number):
             return f"parcel {number} must be reserved as {reservation_name(order_id, number)}"
         if len({line.gtin for line in parcel.lines}) < len(parcel.lines):
@@ -116,7 +132,11 @@ def amend_order(desk: Desk, command: AmendOrder) -> Order | Refused:
         return order
     if order.status not in LIVE:
         return Refused(Refusal.WRONG_STATUS, f"order {order.id} has ended: {order.status}")
-    wrong = _wrong_parcels(order.id, command.parcels, len(order.parcels))
+    wrong = _wrong_names(order, command.renamed)
+    if wrong is not None:
+        return Refused(Refusal.INVALID, wrong)
+    order = _renamed(order, command.renamed)
+    wrong = _wrong_parcels(order.id, command.parcels, len(order.parcels), last_number(order))
     if wrong is not None:
         return Refused(Refusal.INVALID, wrong)
     refused = {each.reservation_id: tuple(each.gtins) for each in command.refused}
@@ -131,6 +151,29 @@ def amend_order(desk: Desk, command: AmendOrder) -> Order | Refused:
     )
     _notify_given_up(desk, order, command)
     return desk.put(amended)
+
+
+def _wrong_names(order: Order, renamed: Iterable[ParcelRename]) -> str | None:
+    """Names go up and never come back, so that one name is one parcel for ever."""
+    asked = {each.reservation_id for each in order.parcels if each.status == "asked"}
+    last = last_number(order)
+    for each in renamed:
+        number = _number_in(order.id, each.name)
+        if each.reservation_id not in asked or number <= last:
+            return f"{each.reservation_id} cannot be asked for as {each.name}"
+        asked.discard(each.reservation_id)
+        last = number
+    return None
+
+
+def _renamed(order: Order, renamed: Iterable[ParcelRename]) -> Order:
+    names = {each.reservation_id: each.name for each in renamed}
+    parcels = tuple(
+        replace(each, reservation_id=names.get(each.reservation_id, each.reservation_id))
+        for each in order.parcels
+    )
+    rerouting = tuple(names.get(name, name) for name in order.rerouting)
+    return replace(order, parcels=parcels, rerouting=rerouting)
 
 
 def _order_at_version(desk: Desk, command: AmendOrder | SettleOrder) -> Order | Refused:

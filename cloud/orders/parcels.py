@@ -82,8 +82,8 @@ def _counts(reservations: Reservations, parcel: ParcelRecord) -> bool:
     )
 
 
-def parcels_of(plan: Plan, routed: Routed, order_id: str, known: int) -> list[ParcelPlan]:
-    """Return a plan's parcels, numbered after those already `known`."""
+def parcels_of(plan: Plan, routed: Routed, order_id: str, last: int = 0) -> list[ParcelPlan]:
+    """Return a plan's parcels, numbered after the `last` number of those it has."""
     return [
         ParcelPlan(
             location=parcel.location,
@@ -91,7 +91,7 @@ def parcels_of(plan: Plan, routed: Routed, order_id: str, known: int) -> list[Pa
             lines=[Line(gtin=line.gtin, quantity=line.quantity) for line in parcel.lines],
             ship_by_ms=routed.ship_by_ms.get(parcel.location, 0),
         )
-        for number, parcel in enumerate(plan.parcels, known + 1)
+        for number, parcel in enumerate(plan.parcels, last + 1)
     ]
 
 

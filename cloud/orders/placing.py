@@ -40,7 +40,7 @@ def place_command(
             OrderedLine(gtin=line.gtin, quantity=line.quantity, measure=measures[line.gtin])
             for line in demand.lines
         ],
-        parcels=parcels_of(plan, routed, request.order_id, 0),
+        parcels=parcels_of(plan, routed, request.order_id),
         latitude=request.latitude,
         longitude=request.longitude,
         collect_at=request.collect_at,

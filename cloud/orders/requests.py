@@ -57,11 +57,20 @@ def problem_of(request: OrderRequest) -> str | None:
         return f"lines: 1 to {LINES_MAX} are allowed"
     if (request.latitude is None) != (request.longitude is None):
         return "latitude and longitude come together"
+    if not (
+        _is_within(request.latitude, LATITUDE_MAX) and _is_within(request.longitude, LONGITUDE_MAX)
+    ):
+        return "latitude and longitude are degrees on the earth"
     if (request.method == "collect") != bool(request.collect_at):
         return "collect_at is given exactly when the method is 'collect'"
     if max(request.promise_by_ms, request.expires_at_ms) > TIME_MS_MAX:
         return "promise_by_ms and expires_at_ms are milliseconds since 1970"
     return _wrong_goods(request)
+
+
+def _is_within(degrees: float | None, degrees_max: float) -> bool:
+    # What is not a number is not within.
+    return degrees is None or -degrees_max <= degrees <= degrees_max
 
 
 def _wrong_goods(request: OrderRequest) -> str | None:

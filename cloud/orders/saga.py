@@ -13,6 +13,7 @@ applies decides:
       of it was held too long: nothing is picked yet   → settle: refused or released
                                goods are picked        → settle: stays, with a later deadline
     held, awaiting payment, confirmed: holds are behind → extend, await payment, confirm
+    somebody else has a parcel's name there            → rename it
     a parcel is asked, nobody has answered             → reserve it
     something is missing, others may still be asked    → re-route it
       nobody has it, or it was asked for too often:
@@ -22,6 +23,8 @@ applies decides:
     what was re-routed is held (and confirmed)         → settle: stays, and is told of
     nothing is held any more                           → settle: fulfilled, short or released
     otherwise                                          → rest: the customer's or the store's move
+
+A name that somebody else has is no refusal: the location was not asked yet.
 
 It ends: an order may be amended only so often, each parcel is asked once per amendment, and
 whatever is held expires, is confirmed (then the store ships it or the customer gives it back), or
@@ -50,6 +53,8 @@ PICKED_GRACE_MS: Final = 24 * 3_600_000
 
 HELD_TOO_LONG: Final = "it was held too long"
 
+NO_NAME_LEFT: Final = "its location has reservations of others under all its names"
+
 Act = Literal["reserve", "extend", "await_payment", "confirm", "release", "expire"]
 
 
@@ -57,6 +62,12 @@ class Tell(NamedTuple):
     """Do the same to several parcels; their order does not matter, and they may go at once."""
 
     act: Act
+    parcels: tuple[ParcelRecord, ...]
+
+
+class Rename(NamedTuple):
+    """Ask for these parcels under other names: somebody else has theirs."""
+
     parcels: tuple[ParcelRecord, ...]
 
 
@@ -93,16 +104,20 @@ class Rest(NamedTuple):
     """It is somebody else's move."""
 
 
-Move = Tell | Reroute | GiveUp | Settle | Rest
+Move = Tell | Rename | Reroute | GiveUp | Settle | Rest
 
 
 class Situation(NamedTuple):
-    """All that a move depends on; `refusals` are answers just heard, by reservation."""
+    """All that a move depends on; `refusals` are answers just heard, by reservation.
+
+    `taken` are names of its parcels that somebody else's reservations have.
+    """
 
     order: Order
     reservations: Reservations
     refusals: Mapping[str, tuple[Refused, tuple[str, ...]]]
     now_ms: int
+    taken: frozenset[str] = frozenset()
 
     def held(self) -> Iterator[tuple[ParcelRecord, Reservation]]:
         """Return parcels that are wanted and hold something."""
@@ -196,6 +211,13 @@ def _follow(at: Situation) -> Move | None:
     behind = tuple(parcel for parcel, found in at.held() if _is_behind(found, at.order))
     if act is not None and behind:
         return Tell(act, behind)
+    misnamed = tuple(
+        parcel
+        for parcel in at.order.parcels
+        if parcel.status == "asked" and parcel.reservation_id in at.taken
+    )
+    if misnamed:
+        return Rename(misnamed)
     unanswered = tuple(at.unanswered())
     return Tell("reserve", unanswered) if unanswered else None
 
@@ -235,6 +257,19 @@ def _replace_missing(at: Situation) -> Move | None:
     if order.amendments >= tries_max or len(order.parcels) >= PARCELS_MAX:
         return without_route(at, move, reason)
     return move
+
+
+def without_names(at: Situation, move: Rename) -> Move:
+    """Return what to do when a location cannot be asked under any name: as if it had refused."""
+    refused = tuple(
+        ParcelRefusal(
+            reservation_id=parcel.reservation_id, gtins=[line.gtin for line in parcel.lines]
+        )
+        for parcel in move.parcels
+    )
+    missing = tuple(_missing(standing(_with_refusals(at.order, refused), at.reservations)))
+    excluded = frozenset[tuple[str, str]]()
+    return without_route(at, Reroute(missing, excluded, refused, NO_NAME_LEFT), NO_NAME_LEFT)
 
 
 def without_route(at: Situation, move: Reroute, reason: str) -> Move:

@@ -125,7 +125,10 @@ def _lines(order: Order, parcels: Iterable[ParcelStanding]) -> Iterable[LineStan
         if parcel.status == "refused":
             continue
         for part in parcel.lines:
-            columns = sums[part.gtin]
+            columns = sums.get(part.gtin)
+            if columns is None:
+                # What was not ordered says nothing about the order; nothing here may raise.
+                continue
             if parcel.status == "asked":
                 columns["asked"] += part.quantity
             for column in _COLUMNS[1:]:

@@ -199,6 +199,8 @@ class JournalContract:
         assert list(journal.records("reservation", STORE, after=(STORE, "a"))) == [closed]
         assert list(journal.records_open("reservation")) == [first, elsewhere]
         assert list(journal.records_open("reservation", STORE)) == [first]
+        assert list(journal.records_open("reservation", after=(STORE, "a"))) == [elsewhere]
+        assert list(journal.records_open("reservation", STORE, after=(STORE, "a"))) == []
         assert list(journal.records_changed("reservation", 1)) == [closed, elsewhere]
         assert list(journal.all_records()) == [other_kind, first, closed, elsewhere]
 

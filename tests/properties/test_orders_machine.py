@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from cloud.commands.reservations import HandOver, Release
+from cloud.commands.reservations import HandOver, Release, Reserve, ReserveLine
 from cloud.journal.verify import verify
 from cloud.orders.requests import OrderRequest
 from cloud.records.order import LIVE, UNCONFIRMED, Order
@@ -33,6 +33,7 @@ from tests.order_world import (
 from tests.properties.counting import LONG, CountedMachine
 
 ORDERS_MAX = 6
+STRANGER = "else"
 
 
 class Sale(NamedTuple):
@@ -134,6 +135,18 @@ class OrdersMachine(CountedMachine):
     def somebody_buys(self, sale: Sale) -> None:
         self.world.sell(sale.store, sale.quantity, sale.gtin)
         self._be_told()
+
+    @rule(store=stores, gtin=gtins, order=st.integers(0, ORDERS_MAX - 1), number=st.integers(1, 4))
+    def somebody_takes_a_parcels_name(self, store: str, gtin: str, order: int, number: int) -> None:
+        reserve = Reserve(
+            store=store,
+            reservation_id=f"{self.wanted[order].order_id}.{number}",
+            order_id=STRANGER,
+            channel="web",
+            lines=[ReserveLine(gtin=gtin, quantity=1)],
+            expires_at_ms=0,
+        )
+        self.world.answer(reserve)
 
     @rule(wait=waits)
     def time_passes(self, wait: Wait) -> None:
@@ -241,6 +254,9 @@ class OrdersMachine(CountedMachine):
         for order in world.orders():
             if order.status in LIVE:
                 assert isinstance(world.run(world.desk.release(order.id, "")), Order)
+        for reservation in world.reservations(STRANGER):
+            if reservation.is_open:
+                world.answer(Release(store=reservation.store, reservation_id=reservation.id))
         assert world.held() == {}
         assert not any(order.is_open for order in world.orders())
         report = verify(world.journal)

@@ -443,22 +443,6 @@ def test_goods_in_hand_keep_an_unpaid_order(world: OrderWorld) -> None:
     assert world.run(world.desk.sweep()).driven == 0
 
 
-def test_a_reservation_of_somebody_else_under_our_name_is_not_ours(world: OrderWorld) -> None:
-    world.stock("S001", 3)
-    world.stock("S002", 1)
-    squatter = Reserve(
-        store="S001",
-        reservation_id="o1.1",
-        order_id="else",
-        channel="app",
-        lines=[ReserveLine(gtin=GTIN, quantity=1)],
-        expires_at_ms=0,
-    )
-    world.answer(squatter)
-    placed(world)
-    assert statuses(world) == {"S001": "refused", "S002": "held"}
-
-
 def test_a_hold_released_by_hand_is_not_replace(world: OrderWorld) -> None:
     split(world)
     placed(world, lines=BOTH)

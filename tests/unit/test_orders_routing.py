@@ -207,3 +207,131 @@ def test_the_solver_runs_off_the_loop_when_nothing_else_is_said(world: OrderWorl
         return first.answer
 
     assert isinstance(asyncio.run(look()), Plan)
+
+
+EXTREME_RATES = {
+    "handling_cents": 100_000,
+    "parcel_cents": 100_000,
+    "km_cents": 100_000,
+    "parcels_per_day": 1_000_000_000,
+    "units_per_day": 1_000_000_000,
+    "grams_per_day": 1_000_000_000,
+}
+MOST = {
+    "costs": {
+        "extra_parcel_cents": 100_000,
+        "late_allowed": True,
+        "late_cents_per_day": 100_000,
+        "need_cents": 100_000,
+        "unfilled_cents": 100_000,
+        "store": EXTREME_RATES,
+        "warehouse": EXTREME_RATES,
+    },
+    "candidates_max": 2_000,
+    "max_parcels": 50,
+    "hold_minutes": 100_000,
+    "km_per_hour": 1,
+    "unknown_distance_km": 20_040,
+    "budget_ms": 10_000,
+}
+LEAST = {
+    "costs": {
+        "extra_parcel_cents": 0,
+        "late_allowed": True,
+        "late_cents_per_day": 0,
+        "need_cents": 0,
+        "unfilled_cents": 0,
+        "store": dict.fromkeys(EXTREME_RATES, 0) | {"units_per_day": 10**9, "parcels_per_day": 9},
+        "warehouse": dict.fromkeys(EXTREME_RATES, 0) | {"units_per_day": 10**9},
+    },
+    "candidates_max": 1,
+    "max_parcels": 1,
+    "hold_minutes": 1,
+    "km_per_hour": 1_000,
+    "unknown_distance_km": 0,
+    "budget_ms": 5,
+}
+PLACES = [
+    {"latitude": 90, "longitude": -180, "ready_minutes": 100_000, "transit_hours": 10_000},
+    {"latitude": -90, "longitude": 180, "ready_minutes": 0, "transit_hours": 0},
+    {"rates": EXTREME_RATES, "accuracy": 1},
+]
+
+
+@pytest.mark.parametrize("settings", [MOST, LEAST])
+@pytest.mark.parametrize("promise_by_ms", [0, 1, NOW_MS + HOUR_MS, 2**53 - 1])
+@pytest.mark.parametrize("latitude", [-90.0, 0.0, 5e-324, 90.0])
+def test_no_settings_within_their_bounds_break_routing(
+    world: OrderWorld, settings: dict[str, object], promise_by_ms: int, latitude: float
+) -> None:
+    world.routing(msgspec.convert(settings, RoutingDocument))
+    for name, place in zip(("S001", "S002", "S003"), PLACES, strict=True):
+        world.stock(name, 1_000_000_000)
+        world.stock(name, 1_000_000_000)
+        policy = Policy(reorder_point=2**63 if name == "S001" else 0, order_up_to=2**63)
+        world.commit(SetPolicy(store=name, gtin=GTIN, policy=policy))
+        world.document("location", name, msgspec.convert(place, LocationBody))
+    wanted = request(
+        lines={GTIN: 10_000_000},
+        promise_by_ms=promise_by_ms,
+        latitude=latitude,
+        longitude=-180.0,
+    )
+    assert Atlas().chart(world.journal).problems == {}
+    assert isinstance(world.run(world.desk.plan(wanted)), Plan)
+    order = world.run(world.desk.place(wanted, "k"))
+    assert isinstance(order, Order)
+    assert order.expires_at_ms > world.now_ms
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"km_per_hour": 0}',
+        b'{"km_per_hour": 0.99}',
+        b'{"km_per_hour": 1e-300}',
+        b'{"km_per_hour": 1e999}',
+        b'{"km_per_hour": NaN}',
+        b'{"unknown_distance_km": -0.001}',
+        b'{"unknown_distance_km": 1e308}',
+        b'{"hold_minutes": 0}',
+        b'{"budget_ms": 0}',
+        b'{"candidates_max": 0}',
+        b'{"max_parcels": 0}',
+        b'{"costs": {"need_cents": -1}}',
+        b'{"costs": {"store": {"km_cents": 99999999999999999999}}}',
+        b'{"costs": {"locations": {"S001": {"grams_per_day": 1e10}}}}',
+    ],
+)
+def test_settings_out_of_bounds_are_not_used_and_told(world: OrderWorld, body: bytes) -> None:
+    world.stock("S001", 1)
+    world.document("routing", "default", body)
+    order = world.run(world.desk.place(request(), "k"))
+    assert isinstance(order, Order)
+    assert "routing/default is not used" in order.explanation[-1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"latitude": 90.1}',
+        b'{"longitude": -1e400}',
+        b'{"latitude": NaN}',
+        b'{"ready_minutes": -1}',
+        b'{"ready_minutes": 1e300}',
+        b'{"transit_hours": 10001}',
+        b'{"accuracy": Infinity}',
+        b'{"rates": {"parcels_per_day": -1}}',
+    ],
+)
+def test_a_location_out_of_bounds_is_not_used_and_told(world: OrderWorld, body: bytes) -> None:
+    world.document("location", "S001", body)
+    chart = Atlas().chart(world.journal)
+    assert (chart.locations, list(chart.problems)) == ({}, ["location/S001"])
+
+
+@pytest.mark.parametrize("degrees", [float("nan"), float("inf"), 90.5])
+def test_a_destination_is_on_the_earth(world: OrderWorld, degrees: float) -> None:
+    answer = world.run(world.desk.plan(request(latitude=degrees, longitude=0.0)))
+    assert isinstance(answer, Refused)
+    assert answer.reason is Refusal.INVALID
