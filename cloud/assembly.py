@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloud.api.access import Tokens, load_tokens
 from cloud.api.application import application
@@ -49,6 +49,8 @@ from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from protocol.topics import Topics
 
+ORDER_READER_THREADS: Final = 2
+
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,7 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
         closing(SqliteReader(path)) as publisher_reads,
         closing(SqliteReader(path)) as redrive_reads,
         closing(SqliteReader(path)) as reorder_reads,
-        closing(sqlite_reads(path, _reader_threads(settings.api))) as reads,
+        _reads(path, settings.api) as reads,
         _api(settings.api, tokens, reads, rule_book) as api,
     ):
         cloud = _Cloud(
@@ -93,14 +95,16 @@ async def headless(
     loop = asyncio.get_running_loop()
     failed: asyncio.Future[None] = loop.create_future()
 
-    def note_failure(error: BaseException) -> None:
-        loop.call_soon_threadsafe(failed.set_exception, error)
-
     with (
         _owned_journal(path) as (shard, rule_book),
-        closing(sqlite_reads(path, settings.reader_threads)) as reads,
+        _reads(path, settings) as reads,
         _api(settings, tokens, reads, rule_book) as api,
     ):
+
+        def note_failure(error: BaseException) -> None:
+            api.note_failure()
+            loop.call_soon_threadsafe(failed.set_exception, error)
+
         hosted = HostedShard(
             shard,
             clock_ms=now_ms,
@@ -132,46 +136,67 @@ def _owned_journal(path: Path) -> Iterator[tuple[Shard, RuleBook]]:
         yield Shard(journal, name, owner_epoch, buffers=rule_book), rule_book
 
 
-def _reader_threads(settings: ApiSettings | None) -> int:
-    """Return how many threads read; the sweeper and orders need one also where no API is."""
-    return 1 if settings is None else settings.reader_threads
+class _Reads(NamedTuple):
+    """Readers for each purpose, so that a busy API never delays expiries and orders."""
+
+    api: Reads
+    orders: Reads
+    sweeper: Reads
+
+
+@contextmanager
+def _reads(path: Path, settings: ApiSettings | None) -> Iterator[_Reads]:
+    """Open the readers; without an API there is one that nobody asks."""
+    api_threads = 1 if settings is None else settings.reader_threads
+    with (
+        closing(sqlite_reads(path, api_threads)) as api,
+        closing(sqlite_reads(path, ORDER_READER_THREADS)) as orders,
+        closing(sqlite_reads(path, 1)) as sweeper,
+    ):
+        yield _Reads(api, orders, sweeper)
 
 
 @contextmanager
 def _api(
-    settings: ApiSettings | None, tokens: Tokens | None, reads: Reads, rule_book: RuleBook
+    settings: ApiSettings | None, tokens: Tokens | None, reads: _Reads, rule_book: RuleBook
 ) -> Iterator["_Api"]:
     """Make what answers commands and reads, and bind its socket where there is an API."""
     submitter = Submitter()
-    router = StockRouter(reads.on_reader, rule_book)
-    desk = OrderDesk(submitter.submit, reads.on_reader, router, now_ms, passing=(ApiProblem,))
+    # Without an API nobody asks, and nothing is counted.
+    limits = Limits(1 if settings is None else settings.requests_per_minute)
+    read = reads.orders.on_reader
+    router = StockRouter(read, rule_book)
+    desk = OrderDesk(submitter.submit, read, router, now_ms, passing=(ApiProblem,))
     services = Services(
         submitter=submitter,
-        reads=reads,
+        reads=reads.api,
         rule_book=rule_book,
         hub=Hub(),
         orders=desk,
+        limits=limits,
         now_ms=now_ms,
+        now_s=time.monotonic,
     )
     if settings is None or tokens is None:
-        yield _Api(services, None)
+        yield _Api(services, reads.sweeper, None)
         return
     inside = application(
         services,
         tokens,
-        Limits(settings.requests_per_minute),
+        limits,
         body_bytes_max=settings.body_bytes_max,
         now_s=time.monotonic,
     )
     with closing(ApiServer(inside, services.hub, settings.host, settings.port)) as server:
-        yield _Api(services, server)
+        yield _Api(services, reads.sweeper, server)
 
 
 class _Api:
     """What hears of commits besides the publisher, and what runs beside ingest."""
 
-    def __init__(self, services: Services, server: ApiServer | None) -> None:
+    def __init__(self, services: Services, sweeper: Reads, server: ApiServer | None) -> None:
         self._services: Final = services
+        self._sweeper_reads: Final = sweeper
         self._server: Final = server
         self._inbox: HostedShard | None = None
         self._keeper: Final = OrderKeeper(services.orders, passing=(ApiProblem,))
@@ -190,6 +215,10 @@ class _Api:
         self._services.hub.note(committed)
         self._keeper.note(committed)
 
+    def note_failure(self) -> None:
+        """Hear, on the shard's thread, that it has failed."""
+        self._services.submitter.note_failure()
+
     def attach(self, inbox: HostedShard) -> None:
         """Say where commands go."""
         self._inbox = inbox
@@ -204,7 +233,7 @@ class _Api:
     async def run(self) -> None:
         """Sweep, look after orders, and serve, until cancelled."""
         sweeper = Sweeper(
-            self._services.reads.at_one_moment, self._inbox_of, now_ms, passing=(ApiProblem,)
+            self._sweeper_reads.at_one_moment, self._inbox_of, now_ms, passing=(ApiProblem,)
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(sweeper.run())
@@ -294,6 +323,7 @@ class _Cloud:
 
     def _note_failure(self, error: BaseException) -> None:
         """Called on the shard's thread."""
+        self._api.note_failure()
         self._loop.call_soon_threadsafe(self._stop_because_of, error)
 
     def _stop_because_of(self, error: BaseException) -> None:

@@ -3,6 +3,7 @@
 Made once at the start; it runs on the cloud's event loop.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from msgspec import Struct
 from cloud.api.access import ANYONE, Caller, Tokens
 from cloud.api.door import Door
 from cloud.api.limits import Limits
-from cloud.api.problems import MEDIA_TYPE, ApiProblem, Fault, encoded
+from cloud.api.problems import MEDIA_TYPE, ApiProblem, Fault, busy, documented, encoded
 from cloud.api.resources import (
     availability,
     despatches,
@@ -42,6 +43,7 @@ from cloud.api.resources import (
 from cloud.api.resources.rules import rules_problem
 from cloud.api.services import (
     Services,
+    ServicesHere,
     provide_asked,
     provide_asked_if_keyed,
     provide_caller,
@@ -53,6 +55,7 @@ DESCRIPTION: Final = (
     "One true count for every SKU at every location: availability, reservations and stock."
     " Every POST takes an Idempotency-Key; every problem is application/problem+json."
 )
+SCHEMA: Final = "schema"
 FAULTS_MAX: Final = 50
 FAULT_CHARS_MAX: Final = 300
 
@@ -65,9 +68,17 @@ class Health(Struct, frozen=True, kw_only=True):
     status: str = "alive"
 
 
-@get("/health", operation_id="get_health", summary="Is the server alive?", tags=["operations"])
-async def health() -> Health:
-    """Answer. This is the one path that needs no token."""
+@get(
+    "/health",
+    operation_id="get_health",
+    summary="Is the server alive?",
+    tags=["operations"],
+    responses={503: documented()[503]},
+)
+async def health(services: ServicesHere) -> Health:
+    """Answer, as long as commands can be. This is the one path that needs no token."""
+    if services.submitter.has_failed:
+        raise busy("the server can take no commands any more: it has to be started anew")
     return Health()
 
 
@@ -81,8 +92,16 @@ async def health() -> Health:
     include_in_schema=False,
 )
 async def schema(request: Request[Caller, Any, Any]) -> bytes:
-    """Return OpenAPI 3.1."""
-    return msgspec.json.encode(request.app.openapi_schema.to_schema())
+    """Return OpenAPI 3.1, made when it is first asked for."""
+    state = request.app.state
+    if SCHEMA not in state:
+        state[SCHEMA] = await asyncio.to_thread(_schema_of, request.app)
+    document: bytes = state[SCHEMA]
+    return document
+
+
+def _schema_of(app: Litestar) -> bytes:
+    return msgspec.json.encode(app.openapi_schema.to_schema())
 
 
 class StrictRequest(Request[Caller, Any, Any]):

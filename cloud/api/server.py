@@ -10,14 +10,13 @@ from typing import Final
 import uvicorn
 from litestar.types import ASGIApp
 
+from cloud.api.connections import BoundedHttp, BoundedWebSocket
 from cloud.api.streaming import Hub
 from cloud.errors import ConfigInvalid
 
 STOP_TIMEOUT_S: Final = 10
 KEEP_ALIVE_S: Final = 30
-CONNECTIONS_MAX: Final = 2_000
 BACKLOG: Final = 512
-HEAD_BYTES_MAX: Final = 65_536
 MESSAGE_BYTES_MAX: Final = 65_536
 
 log = logging.getLogger(__name__)
@@ -45,13 +44,12 @@ class ApiServer:
             log_config=None,
             access_log=False,
             lifespan="off",
-            ws="websockets-sansio",
+            http=BoundedHttp,
+            ws=BoundedWebSocket,
             ws_max_size=MESSAGE_BYTES_MAX,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
-            limit_concurrency=CONNECTIONS_MAX,
-            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         )
         self._server: Final = _Uvicorn(config)
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from cloud.api.access import Caller
 from cloud.api.fields import etag
-from cloud.api.limits import Limits
 from cloud.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER, Asked, asked
+from cloud.api.limits import Limits
 from cloud.api.problems import refused, unknown
 from cloud.api.reading import Reads
 from cloud.api.streaming import Hub

@@ -2,15 +2,19 @@
 
 `Hub.note` runs on the shard's thread, everything else on the event loop. A listener has a bounded
 line of its own. Who is too slow for it is closed, with the reason, and goes on later from the
-journal.
+journal. All streams, and those of one token, are bounded in number.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Final, Literal, NamedTuple
 
-from cloud.api.problems import busy
+from cloud.api.access import Caller
+from cloud.api.problems import ApiProblem, busy
+from cloud.api.visibility import sees_notice, sees_reservation
 from cloud.records.notice import Notice
 from cloud.records.reservation import Reservation
 from cloud.shards.messages import Committed, ReorderChange
@@ -21,7 +25,9 @@ KINDS: Final[tuple[Kind, ...]] = ("stock", "reorder", "notice", "reservation")
 What = SkuLocation | ReorderChange | Notice | Reservation
 
 EVENTS_WAITING_MAX: Final = 2_000
-LISTENERS_MAX: Final = 500
+STREAMS_MAX: Final = 500
+STREAMS_PER_TOKEN_MAX: Final = 50
+STREAMS_RETRY_AFTER_S: Final = 30
 TOO_SLOW: Final = "too slow: reconnect with the Last-Event-ID"
 STOPPING: Final = "the server stops: reconnect with the Last-Event-ID"
 
@@ -45,17 +51,23 @@ class Told(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What a listener wants to hear of; empty sets mean everything."""
+    """What a listener wants to hear of; empty sets mean everything.
+
+    Whatever is wanted, notices and reservations are told only to a `caller` who may read them.
+    """
 
     kinds: frozenset[Kind]
     locations: frozenset[str] = frozenset()
     gtins: frozenset[str] = frozenset()
     channel: str = ""
+    caller: Caller | None = None
 
     def wants(self, event: Event) -> bool:
         """Say whether an event is for this listener."""
         what = event.what
         if event.kind not in self.kinds or (self.locations and what.store not in self.locations):
+            return False
+        if not self._may_hear_of(what):
             return False
         if isinstance(what, Reservation):
             gtins = {line.gtin for line in what.lines}
@@ -63,6 +75,13 @@ class Selection(NamedTuple):
         if isinstance(what, Notice) and not self._is_ours(what.channel):
             return False
         return not self.gtins or what.gtin in self.gtins
+
+    def _may_hear_of(self, what: What) -> bool:
+        if self.caller is None:
+            return True
+        if isinstance(what, Notice):
+            return sees_notice(self.caller, what)
+        return not isinstance(what, Reservation) or sees_reservation(self.caller, what)
 
     def _is_ours(self, channel: str) -> bool:
         return not self.channel or channel in ("", self.channel)
@@ -82,17 +101,22 @@ class Listener:
         self._news: Final = asyncio.Event()
 
     def offer(self, events: Iterable[Event], position: int) -> None:
-        """Put in line what is wanted of a commit; close the line when it becomes too long."""
+        """Put in line what is wanted of a commit; close the line when it becomes too long.
+
+        Who has taken everything before is not too slow, however much one commit changed.
+        """
         if self.closed is not None:
             return
         wanted = [event for event in events if self.selection.wants(event)]
-        self._events += len(wanted)
         self.through = position
-        if self._events > self._events_max:
+        if not wanted:
+            return
+        if self._waiting and self._events + len(wanted) > self._events_max:
             self.close(TOO_SLOW)
-        elif wanted:
-            self._waiting.append(Told(wanted, position))
-            self._news.set()
+            return
+        self._events += len(wanted)
+        self._waiting.append(Told(wanted, position))
+        self._news.set()
 
     def close(self, reason: str) -> None:
         """Tell nothing more; what waits is forgotten, since the journal has it."""
@@ -101,12 +125,14 @@ class Listener:
         self._news.set()
 
     async def take(self, timeout_s: float) -> list[Told]:
-        """Return what waits, after at most this time; nothing when the line is closed or silent."""
-        try:
+        """Return what waits, after at most this time; nothing when the line is closed or silent.
+
+        When news come just as the time is over they are returned, so that nobody is told a
+        position before what led to it.
+        """
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
-        except TimeoutError:
-            return []
         if self.closed is None:
             self._news.clear()
         taken = list(self._waiting)
@@ -116,11 +142,15 @@ class Listener:
 
 
 class Hub:
-    """All listeners. Made on the event loop."""
+    """All streams, and those that listen. Made on the event loop."""
 
-    def __init__(self, listeners_max: int = LISTENERS_MAX) -> None:
+    def __init__(
+        self, streams_max: int = STREAMS_MAX, per_token_max: int = STREAMS_PER_TOKEN_MAX
+    ) -> None:
         self._loop: Final = asyncio.get_running_loop()
-        self._listeners_max: Final = listeners_max
+        self._streams_max: Final = streams_max
+        self._per_token_max: Final = per_token_max
+        self._streams: Final[Counter[str]] = Counter()
         self._listeners: Final[set[Listener]] = set()
         self._is_closed = False
 
@@ -139,11 +169,36 @@ class Hub:
             if listener.closed is not None:
                 self._listeners.discard(listener)
 
-    def add(self, listener: Listener) -> None:
-        """Let somebody listen from now on; raises `ApiProblem` when there are too many."""
-        if self._is_closed or len(self._listeners) >= self._listeners_max:
+    def require_room(self, token_name: str) -> None:
+        """Raise `ApiProblem` when there are too many streams, in all or of this token."""
+        if self._streams[token_name] >= self._per_token_max:
+            raise ApiProblem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too-many-streams",
+                f"the token {token_name} has {self._per_token_max} streams open already",
+                retry_after_s=STREAMS_RETRY_AFTER_S,
+            )
+        if self._is_closed or self._streams.total() >= self._streams_max:
             raise busy("too many streams are open")
-        self._listeners.add(listener)
+
+    @contextmanager
+    def stream(self, token_name: str) -> Iterator[None]:
+        """Count a stream of this token while it is open; raises `ApiProblem` as above."""
+        self.require_room(token_name)
+        self._streams[token_name] += 1
+        try:
+            yield
+        finally:
+            self._streams[token_name] -= 1
+            if not self._streams[token_name]:
+                del self._streams[token_name]
+
+    def add(self, listener: Listener) -> None:
+        """Let somebody listen from now on."""
+        if self._is_closed:
+            listener.close(STOPPING)
+        else:
+            self._listeners.add(listener)
 
     def remove(self, listener: Listener) -> None:
         """Let somebody go."""

@@ -10,12 +10,18 @@ from typing import Final
 
 from cloud.api.problems import busy, outcome_unknown
 from cloud.commands import AnyCommand
+from cloud.errors import CloudError
 from cloud.ingest.offering import ShardInbox
 from cloud.shards.messages import Committed, Done, Reply, Submitted
 from cloud.sku_location.refusal import Refused
 
 WAITING_MAX: Final = 4_096
 TIMEOUT_S: Final = 10.0
+SHARD_FAILED: Final = "the shard has failed"
+
+
+class ShardFailed(CloudError):
+    """The shard failed while a command waited for its answer."""
 
 
 class Submitter:
@@ -27,6 +33,8 @@ class Submitter:
         self._waiting_max: Final = waiting_max
         self._tickets: Final = count(1)
         self._waiting: Final[dict[int, asyncio.Future[Done | Refused]]] = {}
+        self.has_failed = False
+        """Whether the shard has failed: no command will ever be answered again."""
 
     def attach(self, inbox: ShardInbox) -> None:
         """Say where commands go; the shard is made after whoever listens to it."""
@@ -39,6 +47,8 @@ class Submitter:
         """
         if self._inbox is None:
             raise AssertionError("a command was submitted before there was a shard")
+        if self.has_failed:
+            raise busy(SHARD_FAILED)
         if len(self._waiting) >= self._waiting_max:
             raise busy("too many commands are waiting")
         ticket = next(self._tickets)
@@ -51,6 +61,8 @@ class Submitter:
                 return await answer
         except TimeoutError as error:
             raise outcome_unknown(f"no answer within {timeout_s:g} s") from error
+        except ShardFailed as error:
+            raise outcome_unknown(SHARD_FAILED) from error
         finally:
             del self._waiting[ticket]
 
@@ -58,6 +70,18 @@ class Submitter:
         """Hand over the answers of a commit, in one call to the event loop."""
         if committed.replies and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._answer, committed.replies)
+
+    def note_failure(self) -> None:
+        """Hear that the shard has failed. Called on its thread, or wherever that is noticed."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._fail)
+
+    def _fail(self) -> None:
+        """Let nobody wait any longer. What was being committed may be durable, or not."""
+        self.has_failed = True
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ShardFailed(SHARD_FAILED))
 
     def _answer(self, replies: list[Reply]) -> None:
         for reply in replies:

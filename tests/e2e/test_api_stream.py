@@ -2,20 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from cloud.api import following
+from cloud.api.reading import Reads, sqlite_reads
+from cloud.api.streaming import Hub, Selection, Told
+from cloud.journal.port import JournalReader
 from tests.api_server import OPS, WEB, Api, running
 from tests.shard_inputs import GTIN, OTHER_GTIN, STORE, counted, gtins, sold
 
 DEADLINE_S = 15.0
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -173,6 +179,148 @@ async def test_a_websocket_tells_the_same(api: Api) -> None:
         assert (message["event"], message["data"]["on_hand"]) == ("stock", 5)
         api.offer(sold(1))
         assert (await _next(socket))["data"]["on_hand"] == 4
+
+
+async def _reserve(api: Api, *reservation_ids: str, channel: str = "web") -> None:
+    for reservation_id in reservation_ids:
+        body = {
+            "location": STORE,
+            "channel": channel,
+            "order_id": "o",
+            "reservation_id": reservation_id,
+            "lines": [{"gtin": GTIN, "quantity": 1}],
+        }
+        made = await api.ops.post("/v1/reservations", json=body, headers=api.key())
+        assert made.status_code == 201, made.text
+
+
+async def test_what_one_input_changed_is_told_whole_however_much_it_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "ROWS_PER_READ", 2)
+    api.offer(counted(20))
+    names = [f"r{number}" for number in range(7)]
+    await _reserve(api, "kept", *names)
+    before = api.position()
+    api.offer(sold(19))
+    async with stream(api.ops, before, kind="reservation", follow="false") as heard:
+        short = [event.data["reservation_id"] for event in await heard.rest()]
+    assert sorted(short) == names
+    assert heard.last_id == api.position()
+
+
+class Interrupted:
+    """Readers that let something be committed after the first read of a moment."""
+
+    def __init__(self, reads: Reads, interrupt: Callable[[], None]) -> None:
+        self._reads = reads
+        self._interrupt: Callable[[], None] | None = interrupt
+
+    async def on_reader(self, read: Callable[[JournalReader], T]) -> T:
+        return await self._reads.on_reader(read)
+
+    async def at_one_moment(self, read: Callable[[JournalReader], T]) -> T:
+        answer = await self._reads.at_one_moment(read)
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            await asyncio.to_thread(interrupt)
+        return answer
+
+
+async def test_what_changes_during_a_round_is_not_told_in_it(api: Api) -> None:
+    api.offer(counted(5))
+    begun = api.position()
+    reads = sqlite_reads(api.journal, 1)
+    interrupted: Any = Interrupted(reads, lambda: api.offer(counted(6, gtin=OTHER_GTIN)))
+    selection = Selection(frozenset(["stock"]))
+    told = [
+        part
+        async for part in following.follow(
+            interrupted,
+            Hub(),
+            selection,
+            following.Beginning(0),
+            token_name="ops",
+            forever=False,
+        )
+        if isinstance(part, Told)
+    ]
+    reads.close()
+    gtins_told = [event.what.gtin for part in told for event in part.events]  # type: ignore[union-attr]  # stock only.
+    assert gtins_told == [GTIN]
+    assert told[-1].position == begun
+
+
+async def test_a_channel_hears_of_no_internal_notice_live_or_later(api: Api) -> None:
+    api.offer(counted(20))
+    await _reserve(api, "r0", "r1")
+    await _reserve(api, "a0", channel="app")
+    before = api.position()
+    async with stream(api.web, kind="notice") as live, stream(api.ops, kind="notice") as all_live:
+        api.offer(sold(19))
+        seen_by_ops = {(await all_live.next()).data["kind"] for _ in range(2)}
+        assert "reservation_short" in seen_by_ops
+        assert (await live.next()).data["channel"] == "web"
+    async with stream(api.web, before, kind="notice", follow="false") as missed:
+        told = [event.data for event in await missed.rest()]
+    listed = (await api.web.get("/v1/notices", params={"after": before})).json()["items"]
+    assert told == listed
+    assert {each["channel"] for each in told} == {"web"}
+
+
+@pytest.mark.parametrize("last_id", ["999999999", "abc", "-1", "99999999999999999999", "é"])
+async def test_an_id_that_the_journal_does_not_know_begins_now_and_says_so(
+    api: Api, last_id: str
+) -> None:
+    api.offer(counted(5))
+    headers = [("Last-Event-ID", last_id.encode().decode("latin-1"))]
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    async with api.ops.stream("GET", "/v1/stream", headers=raw) as response:
+        assert response.status_code == 200
+        heard = Stream(response)
+        first = await heard.next()
+        assert (first.event, first.id) == ("reset", api.position())
+        assert "read anew" in first.data["reason"]
+        api.offer(sold(1))
+        assert (await heard.next()).data["on_hand"] == 4
+
+
+async def test_an_empty_id_is_none(api: Api) -> None:
+    headers = {"Last-Event-ID": ""}
+    params = {"follow": "false"}
+    answer = await api.ops.get("/v1/stream", params=params, headers=headers)
+    assert (answer.status_code, "reset" in answer.text) == (200, False)
+
+
+async def test_a_token_has_so_many_streams_and_is_told_before_it_begins(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Hub, "require_room", _bounded_by_one)
+    async with stream(api.ops) as first:
+        api.offer(counted(5))
+        await first.next()
+        refused = await api.ops.get("/v1/stream")
+        assert (refused.status_code, refused.json()["type"]) == (
+            429,
+            "urn:stocktruth:problem:too-many-streams",
+        )
+        url = api.url.replace("http", "ws") + "/v1/stream/ws"
+        async with connect(url, additional_headers={"Authorization": f"Bearer {OPS}"}) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+        async with stream(api.web) as other:
+            api.offer(sold(1))
+            assert (await other.next()).event == "stock"
+
+
+_require_room = Hub.require_room
+
+
+def _bounded_by_one(hub: Hub, token_name: str) -> None:
+    hub._per_token_max = 1  # type: ignore[misc]  # as if it had been made so.
+    _require_room(hub, token_name)
 
 
 async def _next(socket: Any) -> Any:

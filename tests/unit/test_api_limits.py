@@ -23,3 +23,15 @@ def test_each_caller_has_a_bucket_of_its_own_and_its_own_limit() -> None:
     assert limits.take("a", None, 0.0) > 0
     assert limits.take("b", None, 0.0) == 0
     assert [limits.take("c", 60, 0.0) for _ in range(BURST_S)] == [0] * BURST_S
+
+
+def test_a_request_of_many_items_counts_as_many_if_need_be_as_a_debt() -> None:
+    limits = Limits(60)
+    assert limits.take("a", None, 0.0) == 0
+    limits.charge("a", 99, 0.0)
+    wait_s = limits.take("a", None, 0.0)
+    assert wait_s == 100 - BURST_S + 1
+    assert limits.take("a", None, wait_s - 1.0) > 0
+    assert limits.take("a", None, float(wait_s)) == 0
+    limits.charge("nobody", 99, 0.0)
+    assert limits.take("nobody", None, 0.0) == 0

@@ -2,7 +2,12 @@
 
 import asyncio
 
-from cloud.api.streaming import KINDS, TOO_SLOW, Event, Hub, Listener, Selection
+import pytest
+from msgspec.structs import replace
+
+from cloud.api.access import Caller
+from cloud.api.problems import ApiProblem
+from cloud.api.streaming import KINDS, STOPPING, TOO_SLOW, Event, Hub, Listener, Selection
 from cloud.records.notice import Notice
 from cloud.shards.messages import Committed, StoreChange
 from cloud.sku_location.state import SkuLocation
@@ -66,13 +71,66 @@ async def test_who_keeps_up_may_hear_any_number_of_events() -> None:
     assert listener.closed is None
 
 
-async def test_nobody_new_is_heard_after_the_end() -> None:
-    hub = Hub(listeners_max=1)
+async def test_a_commit_longer_than_the_line_closes_nobody_who_has_taken_everything() -> None:
+    listener = Listener(EVERYTHING, events_max=2)
+    listener.offer(stock(GTIN, OTHER, GTIN), 1)
+    assert listener.closed is None
+    assert [len(part.events) for part in await listener.take(1.0)] == [3]
+    listener.offer(stock(GTIN, OTHER, GTIN), 2)
+    listener.offer(stock(GTIN), 3)
+    assert listener.closed == TOO_SLOW
+
+
+async def test_no_position_is_told_before_what_led_to_it() -> None:
     listener = Listener(EVERYTHING)
-    hub.add(listener)
+    loop = asyncio.get_running_loop()
+    taking = asyncio.create_task(listener.take(0.01))
+    await asyncio.sleep(0)
+    # The news and the end of the waiting time come in one turn of the loop.
+    loop.call_at(loop.time() + 0.011, listener.offer, stock(GTIN), 7)
+    busy_until_s = loop.time() + 0.02
+    while loop.time() < busy_until_s:
+        pass
+    assert [part.position for part in await taking] == [7]
+
+
+async def test_nobody_new_is_heard_after_the_end() -> None:
+    hub = Hub()
+    early, late = Listener(EVERYTHING), Listener(EVERYTHING)
+    hub.add(early)
     hub.close()
-    assert listener.closed is not None
-    assert await listener.take(1.0) == []
+    hub.add(late)
+    assert (early.closed, late.closed) == (STOPPING, STOPPING)
+    assert await late.take(1.0) == []
+    with pytest.raises(ApiProblem, match="too many streams"):
+        hub.require_room("ops")
+
+
+async def test_streams_are_bounded_for_each_token_and_in_all() -> None:
+    hub = Hub(streams_max=3, per_token_max=2)
+    with hub.stream("web"), hub.stream("web"):
+        with pytest.raises(ApiProblem) as problem:
+            hub.require_room("web")
+        assert (problem.value.status, problem.value.headers) == (429, {"Retry-After": "30"})
+        with hub.stream("ops"):
+            with pytest.raises(ApiProblem) as problem:
+                hub.require_room("store")
+            assert problem.value.status == 503
+    hub.require_room("web")
+
+
+def test_a_channel_hears_only_of_notices_and_reservations_that_it_may_read() -> None:
+    web = Caller(name="web", roles=frozenset(["channel"]), channels=frozenset(["web"]))
+    selection = Selection(frozenset(KINDS), channel="web", caller=web)
+    internal = Notice(store="S001", id="1", kind="discrepancy_found", subject="d", gtin=GTIN)
+    assert not selection.wants(Event("notice", internal))
+    assert Selection(frozenset(KINDS), channel="web").wants(Event("notice", internal))
+    mine = replace(internal, kind="reservation_short", channel="web")
+    assert selection.wants(Event("notice", mine))
+    elsewhere = Selection(
+        frozenset(KINDS), channel="web", caller=replace(web, locations=frozenset(["S002"]))
+    )
+    assert not elsewhere.wants(Event("notice", mine))
 
 
 def test_a_selection_wants_what_concerns_its_locations_goods_and_channel() -> None:

@@ -83,3 +83,17 @@ async def test_answers_that_nobody_waits_for_are_let_go() -> None:
     asked = submitter(Inbox())
     asked.note(Committed(position=1, replies=[Reply(ticket=0, answer=Done(position=1))]))
     await asyncio.sleep(0)
+
+
+async def test_when_the_shard_fails_nobody_waits_any_longer_and_nobody_new_is_accepted() -> None:
+    inbox = Inbox()
+    asked = submitter(inbox)
+    waiting = asyncio.create_task(asked.submit(COMMAND, timeout_s=60))
+    await inbox.has_news.wait()
+    await asyncio.to_thread(asked.note_failure)
+    with pytest.raises(ApiProblem, match="outcome is unknown") as problem:
+        await asyncio.wait_for(waiting, 5)
+    assert problem.value.status == 504
+    with pytest.raises(ApiProblem, match="shard has failed") as problem:
+        await asked.submit(COMMAND)
+    assert (problem.value.status, len(inbox.offered)) == (503, 1)

@@ -1,9 +1,11 @@
 """The live stream: Server-Sent Events, and the same over a WebSocket."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import Annotated, Any, Final
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import WebSocket, get, websocket
@@ -18,7 +20,7 @@ from cloud.api.documents.notices import notice_document
 from cloud.api.documents.reservations import reservation_document
 from cloud.api.documents.stream import StreamEvent
 from cloud.api.fields import gtin_of, location_of
-from cloud.api.following import Closed, follow
+from cloud.api.following import Closed, Heard, Reset, beginning, follow
 from cloud.api.problems import ApiProblem, documented, forbidden, invalid
 from cloud.api.resources.availability import answers
 from cloud.api.services import CallerHere, Services, ServicesHere
@@ -55,8 +57,13 @@ KindsQuery = Annotated[
     list[Kind] | None,
     QueryParameter(name="kind", max_items=len(KINDS), description="only such events"),
 ]
-AFTER_MAX: Final = 2**53 - 1
+EVENT_ID_CHARS_MAX: Final = 64
+REASON_CHARS_MAX: Final = 100
+"""Of a reason to close a WebSocket, which has 123 bytes at most (RFC 6455, 5.5)."""
+EVENTS_PER_PART_MAX: Final = 256
+EVENTS_ON_LOOP_MAX: Final = 16
 
+T = TypeVar("T")
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -92,15 +99,25 @@ async def stream(
         ),
     ] = True,
     last_event_id: Annotated[
-        int | None,
+        str | None,
         HeaderParameter(
-            name="Last-Event-ID", ge=0, le=AFTER_MAX, description="resume after this event"
+            name="Last-Event-ID",
+            max_length=EVENT_ID_CHARS_MAX,
+            description="resume after this event; an id that is none begins now, with `reset`",
         ),
     ] = None,
 ) -> Stream:
     """Tell what changes from now on, or since `Last-Event-ID`. A slow reader is sent away."""
     selection = _selection(caller, location, gtin, channel, kind)
-    told = follow(services.reads, services.hub, selection, last_event_id, forever=follow_on)
+    services.hub.require_room(caller.name)
+    told = follow(
+        services.reads,
+        services.hub,
+        selection,
+        await beginning(services.reads, last_event_id),
+        token_name=caller.name,
+        forever=follow_on,
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(_sse(services, selection, told), media_type=SSE, headers=headers)
 
@@ -130,34 +147,55 @@ def _selection(
         locations=named or caller.locations,
         gtins=frozenset(gtin_of(text) for text in gtins or ()),
         channel=channel or "",
+        caller=caller,
     )
 
 
 async def _sse(
-    services: Services, selection: Selection, stream_of: AsyncGenerator[Told | Closed, None]
+    services: Services, selection: Selection, stream_of: AsyncGenerator[Heard, None]
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(stream_of) as stream:
-        async for told in stream:
-            if isinstance(told, Closed):
-                yield _sse_event("closed", None, _encoder.encode({"reason": told.reason}))
-                return
-            yield b"".join(_sse_parts(services, selection, told))
+        async for heard in stream:
+            if isinstance(heard, Told):
+                for part in _parts(heard):
+                    yield await _off_the_loop(part, partial(_sse_part, services, selection))
+            elif isinstance(heard, Reset):
+                data = _encoder.encode({"reason": heard.reason})
+                yield _sse_event("reset", heard.position, data)
+            else:
+                yield _sse_event("closed", None, _encoder.encode({"reason": heard.reason}))
 
 
-def _sse_parts(services: Services, selection: Selection, told: Told) -> list[bytes]:
-    last = len(told.events) - 1
-    parts = [
-        _sse_event(
-            event.kind,
-            told.position if place == last else None,
-            _encoder.encode(_document(services, selection, event)),
-        )
-        for place, event in enumerate(told.events)
-    ]
+def _parts(told: Told) -> Iterator[Told]:
+    """Return what is told in parts that are short to encode and to send."""
+    ends = len(told.events)
+    for begin in range(0, max(1, ends), EVENTS_PER_PART_MAX):
+        end = begin + EVENTS_PER_PART_MAX
+        yield Told(told.events[begin:end], told.position if end >= ends else None)
+
+
+async def _off_the_loop(part: Told, encode: Callable[[Told], T]) -> T:
+    """Return a part encoded: a large one on a thread, since rules may have to be asked for each."""
+    if len(part.events) <= EVENTS_ON_LOOP_MAX:
+        return encode(part)
+    return await asyncio.to_thread(encode, part)
+
+
+def _sse_part(services: Services, selection: Selection, told: Told) -> bytes:
     if not told.events and told.position is not None:
         # An id without data moves the reader on without an event (WHATWG HTML, 9.2.6).
-        parts.append(f": alive\nid: {told.position}\n\n".encode())
-    return parts
+        return f": alive\nid: {told.position}\n\n".encode()
+    return b"".join(
+        _sse_event(event.kind, position, _encoder.encode(_document(services, selection, event)))
+        for event, position in _numbered(told)
+    )
+
+
+def _numbered(told: Told) -> Iterator[tuple[Event, int | None]]:
+    """Return the events, the last of them with the position."""
+    last = len(told.events) - 1
+    for place, event in enumerate(told.events):
+        yield event, told.position if place == last else None
 
 
 def _sse_event(kind: str, position: int | None, data: bytes) -> bytes:
@@ -187,17 +225,20 @@ async def stream_ws(
     channel: ChannelQuery = None,
     kind: KindsQuery = None,
     last_event_id: Annotated[
-        int | None, QueryParameter(name="last_event_id", ge=0, le=AFTER_MAX)
+        str | None, QueryParameter(name="last_event_id", max_length=EVENT_ID_CHARS_MAX)
     ] = None,
 ) -> None:
     """Tell the same over a WebSocket, as JSON: `event`, `id` (or null) and `data`."""
     await socket.accept()
     try:
         selection = _selection(socket.user, location, gtin, channel, kind)
+        begin = await beginning(services.reads, last_event_id)
     except ApiProblem as problem:
-        await socket.close(code=4000 + problem.status, reason=problem.detail[:100])
+        is_busy = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+        code = TRY_AGAIN_LATER if is_busy else 4000 + problem.status
+        await socket.close(code=code, reason=problem.detail[:REASON_CHARS_MAX])
         return
-    told = follow(services.reads, services.hub, selection, last_event_id)
+    told = follow(services.reads, services.hub, selection, begin, token_name=socket.user.name)
     sending = asyncio.create_task(_send(socket, services, selection, told))
     leaving = asyncio.create_task(_until_gone(socket))
     try:
@@ -221,22 +262,34 @@ async def _send(
     socket: WebSocket[Caller, Any, Any],
     services: Services,
     selection: Selection,
-    stream_of: AsyncGenerator[Told | Closed, None],
+    stream_of: AsyncGenerator[Heard, None],
 ) -> None:
     async with aclosing(stream_of) as stream:
-        async for told in stream:
-            if isinstance(told, Closed):
-                await socket.close(code=TRY_AGAIN_LATER, reason=told.reason)
+        async for heard in stream:
+            if isinstance(heard, Closed):
+                reason = heard.reason[:REASON_CHARS_MAX]
+                await socket.close(code=TRY_AGAIN_LATER, reason=reason)
                 return
-            last = len(told.events) - 1
-            for place, event in enumerate(told.events):
-                position = told.position if place == last else None
-                data = _document(services, selection, event)
-                message = {"event": event.kind, "id": position, "data": data}
-                await socket.send_text(_encoder.encode(message).decode())
-            if not told.events and told.position is not None:
-                alive = {"event": "position", "id": told.position, "data": None}
-                await socket.send_text(_encoder.encode(alive).decode())
+            if isinstance(heard, Reset):
+                await socket.send_text(_message("reset", heard.position, {"reason": heard.reason}))
+                continue
+            for part in _parts(heard):
+                encode = partial(_ws_messages, services, selection)
+                for message in await _off_the_loop(part, encode):
+                    await socket.send_text(message)
+
+
+def _ws_messages(services: Services, selection: Selection, told: Told) -> list[str]:
+    if not told.events and told.position is not None:
+        return [_message("position", told.position, None)]
+    return [
+        _message(event.kind, position, _document(services, selection, event))
+        for event, position in _numbered(told)
+    ]
+
+
+def _message(event: str, position: int | None, data: object) -> str:
+    return _encoder.encode({"event": event, "id": position, "data": data}).decode()
 
 
 ROUTES = [stream, stream_ws]
