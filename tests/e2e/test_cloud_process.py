@@ -201,7 +201,7 @@ def statuses(cloud: CloudProcess) -> set[str]:
 def documented_commands(broker: Broker) -> list[str]:
     """Return the shell commands of protocol.md, for this broker and for a few seconds."""
     text = (REPOSITORY / "docs" / "protocol.md").read_text()
-    (block,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    block, *_ = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     commands = re.sub(r"\|\n *", "| ", block).splitlines()
     return [
         line.replace("-h BROKER", f"-h {broker.host} -p {broker.port} -W 5")
