@@ -212,11 +212,13 @@ class Auditor:
 
     def _extend(self, row: InputRow, command: Extend) -> None:
         for promise in self._promises(row, command.reservation_id):
-            promise.expires_at_ms = command.expires_at_ms
+            if not promise.is_confirmed:
+                promise.extend(command.expires_at_ms)
 
     def _await_payment(self, row: InputRow, command: AwaitPayment) -> None:
         for promise in self._promises(row, command.reservation_id):
-            promise.expires_at_ms = max(command.pay_by_ms, promise.expires_at_ms)
+            if not promise.is_confirmed:
+                promise.await_payment(command.pay_by_ms)
 
     def _confirm(self, row: InputRow, command: Confirm) -> None:
         for promise in self._promises(row, command.reservation_id):

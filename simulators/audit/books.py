@@ -3,10 +3,12 @@
 Nothing here is shared with the cloud's `decide` and `evolve`, on purpose. The rules are those of
 the documentation:
 
-- A count fixes what is on hand as of its moment; what moved before it is in it already.
+- A count fixes what is on hand as of its moment; what moved before it is in it already. No more can
+  be unavailable than it found.
 - What was promised is kept until it was released, shipped, lost, or its time is over.
-- When less is there than was promised, promises lose: the newest first, but last those with goods
-  in hand and those that must leave within two hours.
+- When less is there than was promised, promises lose: those whose time is over first, then the
+  newest, but last those with goods in hand and those that must leave within two hours.
+- A confirmed promise has no end any more; one that is being paid keeps the latest end it was given.
 """
 
 from collections import Counter
@@ -14,6 +16,7 @@ from typing import Final, NamedTuple
 
 CLOCK_UNSET_BEFORE_MS: Final = 1_577_836_800_000
 NEAR_DEADLINE_MS: Final = 7_200_000
+UNAVAILABLE: Final = ("damaged", "quality_control", "in_return")
 
 
 class Promise:
@@ -23,6 +26,7 @@ class Promise:
         "expires_at_ms",
         "granted_at_ms",
         "is_confirmed",
+        "is_paying",
         "name",
         "picked",
         "quantity",
@@ -38,12 +42,26 @@ class Promise:
         self.expires_at_ms = expires_at_ms
         self.ship_by_ms: Final = ship_by_ms
         self.is_confirmed = False
+        self.is_paying = False
         self.picked = 0
 
     def is_over(self, now_ms: int) -> bool:
         """Say whether its time is over: not once it is confirmed, or goods are in hand."""
         is_bound = self.is_confirmed or self.picked > 0 or not self.expires_at_ms
         return not is_bound and self.expires_at_ms <= now_ms
+
+    def extend(self, until_ms: int) -> None:
+        """Let it end at another time (0: never)."""
+        self.expires_at_ms = self._latest(until_ms) if self.is_paying else until_ms
+
+    def await_payment(self, until_ms: int) -> None:
+        """Keep it for who is paying."""
+        self.expires_at_ms = self._latest(until_ms)
+        self.is_paying = True
+
+    def _latest(self, until_ms: int) -> int:
+        ends = (self.expires_at_ms, until_ms)
+        return max(ends) if all(ends) else 0
 
     def reduce(self, quantity: int) -> None:
         """Let there be less of it."""
@@ -82,10 +100,13 @@ class Book:
 
     def grant(self, promise: Promise, now_ms: int) -> None:
         """Promise goods, and forget promises whose time is over."""
+        self._forget_over(now_ms)
+        self.promises[promise.name] = promise
+
+    def _forget_over(self, now_ms: int) -> None:
         over = [name for name, known in self.promises.items() if known.is_over(now_ms)]
         for name in over:
             del self.promises[name]
-        self.promises[promise.name] = promise
 
     def reduce(self, name: str, quantity: int) -> int:
         """Take a quantity off a promise; return how much of that was never promised."""
@@ -123,6 +144,11 @@ class Book:
         self.movements = [each for each in self.movements if each.at_ms > at_ms]
         self.on_hand = quantity + sum(each.change for each in self.movements)
         self.counted_at_ms = at_ms
+        excess = self.unavailable.total() - max(0, self.on_hand)
+        for reason in UNAVAILABLE:
+            gone = max(0, min(excess, self.unavailable[reason]))
+            self.unavailable[reason] -= gone
+            excess -= gone
         self.shorten(now_ms)
 
     def withhold(self, reason: str, quantity: int, now_ms: int) -> None:
@@ -132,20 +158,22 @@ class Book:
 
     def shorten(self, now_ms: int) -> None:
         """Take off promises what is not there any more."""
-        missing = self.promised - max(0, self.on_hand - self.unavailable.total())
-        if missing <= 0:
+        there = max(0, self.on_hand - self.unavailable.total())
+        if self.promised <= there:
             return
+        self._forget_over(now_ms)
+        missing = self.promised - there
 
         def resistance(promise: Promise) -> tuple[bool, bool, int, str]:
             is_near = 0 < promise.ship_by_ms <= now_ms + NEAR_DEADLINE_MS
             return promise.picked > 0, is_near, -promise.granted_at_ms, promise.name
 
         for promise in sorted(self.promises.values(), key=resistance):
+            if missing <= 0:
+                return
             lost = min(missing, promise.quantity)
             self.reduce(promise.name, lost)
             missing -= lost
-            if not missing:
-                return
 
 
 def believable(at_ms: int, now_ms: int) -> int:
