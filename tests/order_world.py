@@ -19,6 +19,7 @@ from cloud.journal.port import Journal, JournalReader
 from cloud.journal.rows import states_of
 from cloud.orders.desk import OrderDesk
 from cloud.orders.documents import RoutingDocument
+from cloud.orders.reading import Found, find_order
 from cloud.orders.requests import OrderRequest, WantedLine
 from cloud.orders.stock_router import StockRouter
 from cloud.records import decode_record
@@ -101,6 +102,10 @@ class OrderWorld:
     def undisturbed(self) -> None:
         """Let nobody in between steps from now on."""
         self.before_step = self.after_step = nothing
+
+    def find(self, order_id: str) -> Found | None:
+        """Return an order with its reservations."""
+        return find_order(order_id)(self.reader)
 
     async def read(self, question: Callable[[JournalReader], T], /) -> T:
         await asyncio.sleep(0)

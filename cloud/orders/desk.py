@@ -19,7 +19,7 @@ from cloud.orders.errors import FATAL
 from cloud.orders.parcels import as_text, demand_of_request
 from cloud.orders.placing import as_answer, ended, place_command, unroutable
 from cloud.orders.ports import Demand, Read, Routed, Router, Submit
-from cloud.orders.reading import Found, find_digest, find_due, find_moving, find_order
+from cloud.orders.reading import find_digest, find_due, find_moving
 from cloud.orders.requests import OrderRequest, digest_of, problem_of
 from cloud.orders.routing import Plan, RoutingInvalid, Unroutable
 from cloud.orders.turns import Turns
@@ -85,10 +85,6 @@ class OrderDesk:
     def failing(self) -> int:
         """How many orders fail whenever they are looked after, and are tried again at times."""
         return self._unfinished.failing()
-
-    async def find(self, order_id: str) -> Found | None:
-        """Return an order with its reservations; `.standing` says how it stands."""
-        return await self._read(find_order(order_id))
 
     async def plan(self, request: OrderRequest) -> Plan | Unroutable | Refused:
         """Return where an order would be fulfilled now. Nothing is noted or held."""

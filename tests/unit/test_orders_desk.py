@@ -40,7 +40,7 @@ def refusal(answer: Order | Refused) -> Refusal:
 
 def statuses(world: OrderWorld, order_id: str = "o1") -> dict[str, str]:
     """Return how the parcels of an order stand, by location."""
-    found = world.run(world.desk.find(order_id))
+    found = world.find(order_id)
     assert found is not None
     return {parcel.location: parcel.status for parcel in found.standing.parcels}
 
@@ -297,7 +297,7 @@ def test_releasing_gives_everything_back(world: OrderWorld) -> None:
 
 def test_an_unknown_order_is_unknown(world: OrderWorld) -> None:
     assert refusal(world.run(world.desk.confirm("o9", "k"))) is Refusal.UNKNOWN
-    assert world.run(world.desk.find("o9")) is None
+    assert world.find("o9") is None
 
 
 def test_parcels_leave_one_by_one(world: OrderWorld) -> None:
@@ -309,7 +309,7 @@ def test_parcels_leave_one_by_one(world: OrderWorld) -> None:
     assert world.order().status == "confirmed"
     assert statuses(world) == {"S001": "fulfilled", "S002": "confirmed"}
     world.answer(Ship(store="S002", reservation_id="o1.2"))
-    found = world.run(world.desk.find("o1"))
+    found = world.find("o1")
     assert found is not None
     assert found.standing.status == "fulfilled"
     world.run(world.desk.on_reservations(world.reservations()))

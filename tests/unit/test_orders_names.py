@@ -80,7 +80,7 @@ def test_goods_that_were_not_ordered_do_not_disturb_an_order(world: OrderWorld) 
     world.stock("S001", 5, OTHER_GTIN)
     placed(world)
     # Even if the record of a parcel said so: how an order stands can always be said.
-    found = world.run(world.desk.find("o1"))
+    found = world.find("o1")
     assert found is not None
     reservation = found.reservations["o1.1"]
     strange = replace(reservation.lines[0], gtin=OTHER_GTIN)
