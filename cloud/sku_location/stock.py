@@ -107,11 +107,11 @@ def _write_off(
 
 
 def _more_than_there(state: SkuLocation, message: WriteOff) -> Refused | None:
-    sellable = state.on_hand - state.unavailable
-    there = max(0, sellable if message.reason is None else state.on_hand)
-    if message.quantity <= there:
+    """Refuse that more was stolen than there was. What is withheld, somebody has in hand."""
+    there = max(0, state.on_hand - state.unavailable)
+    if message.reason is not None or message.quantity <= there:
         return None
-    detail = f"{state.gtin} at {state.store}: {there} can be written off, not {message.quantity}"
+    detail = f"{state.gtin} at {state.store}: {there} can be stolen, not {message.quantity}"
     return Refused(Refusal.INSUFFICIENT, detail)
 
 

@@ -227,14 +227,19 @@ class SkuLocationMachine(CountedMachine):
         kind = WriteOff if is_gone else Reinstate
         answer = self.tell(kind(store=STORE, gtin=GTIN, reason=reason, quantity=quantity))
         if isinstance(answer, Refused):
-            if answer.reason == Refusal.MORE_THAN_UNAVAILABLE:
-                assert quantity > self.unavailable[reason]
-            else:
-                assert is_gone
-                assert quantity > max(0, self.on_hand)
+            assert answer.reason == Refusal.MORE_THAN_UNAVAILABLE
+            assert quantity > self.unavailable[reason]
             return
         self.unavailable[reason] -= quantity
         self.on_hand -= quantity * is_gone
+
+    @rule(quantity=quantities)
+    def thieves_come(self, quantity: int) -> None:
+        answer = self.tell(WriteOff(store=STORE, gtin=GTIN, reason=None, quantity=quantity))
+        if isinstance(answer, Refused):
+            assert quantity > self.on_hand - sum(self.unavailable.values())
+        else:
+            self.on_hand -= quantity
 
     @rule(quantity=quantities)
     def announce(self, quantity: int) -> None:
