@@ -1,15 +1,13 @@
 """Reads of a SQLite journal, from any process and thread, one thread per reader."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-import apsw
 import msgspec
 
-from cloud.errors import JournalFailed
 from cloud.journal.rows import (
     BusinessKeyRow,
     EraRow,
@@ -21,13 +19,11 @@ from cloud.journal.rows import (
     StoreRow,
     WatermarkRow,
 )
-from cloud.journal.sqlite_file import open_existing, storage_errors, transaction
+from cloud.journal.sqlite_file import transaction
 from cloud.journal.sqlite_records import SqliteRecords
 
 if TYPE_CHECKING:
     from cloud.journal.sqlite import SqliteJournal
-
-R = TypeVar("R")
 
 _INPUTS: Final = (
     "SELECT position, kind, store, epoch, first_seq, last_seq, stamped_at_ms, payload FROM inputs"
@@ -48,11 +44,6 @@ _QUARANTINE: Final = (
 
 class SqliteReader(SqliteRecords):
     """A `JournalReader` of a file, by a connection of its own. Read-only unless given one."""
-
-    def __init__(self, path: Path, connection: apsw.Connection | None = None) -> None:
-        self._path: Final = path
-        self._connection: Final = connection or open_existing(path, read_only=True)
-        self._has_failed = False
 
     def position(self) -> int:
         """Return the position of the newest input, 0 before the first."""
@@ -200,39 +191,6 @@ class SqliteReader(SqliteRecords):
                 yield journal
             finally:
                 journal.close()
-
-    def close(self) -> None:
-        """Release the file."""
-        with storage_errors(self._path):
-            self._connection.close()
-
-    @contextmanager
-    def _storage(self) -> Iterator[None]:
-        if self._has_failed:
-            raise JournalFailed(f"{self._path}: it has failed before")
-        try:
-            with storage_errors(self._path):
-                yield
-        except JournalFailed:
-            self._has_failed = True
-            raise
-
-    def _rows(self, make: Callable[..., R], sql: str, *bindings: str | int) -> Iterator[R]:
-        with self._storage():
-            for row in self._connection.execute(sql, bindings):
-                yield make(*row)
-
-    def _many(
-        self, make: Callable[..., R], sql: str, bindings: Iterable[tuple[str, str]]
-    ) -> list[R]:
-        with self._storage():
-            return [make(*row) for row in self._connection.executemany(sql, bindings)]
-
-    def _one(self, make: Callable[..., R], sql: str, *bindings: str | int) -> R | None:
-        return next(self._rows(make, sql, *bindings), None)
-
-    def _number(self, sql: str, *bindings: str | int) -> int:
-        return self._one(int, sql, *bindings) or 0
 
 
 def _entry(

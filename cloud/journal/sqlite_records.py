@@ -1,13 +1,12 @@
 """Reads of the records in a SQLite journal, and of what commands left behind."""
 
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from cloud.journal.rows import CommandKeyRow, EffectRow, RecordRow
-
-R = TypeVar("R")
+from cloud.journal.sqlite_queries import SqliteQueries
 
 _RECORDS: Final = "SELECT kind, store, id, position, is_open, due_at_ms, refs, record FROM records"
 _EFFECTS: Final = (
@@ -16,16 +15,13 @@ _EFFECTS: Final = (
 _KEYS: Final = "SELECT key, position, stamped_at_ms, digest, answer FROM command_keys"
 
 
-class SqliteRecords:
+class SqliteRecords(SqliteQueries):
     """The part of a `SqliteReader` that reads records."""
-
-    def _rows(self, make: Callable[..., R], sql: str, *bindings: str | int) -> Iterator[R]:
-        raise NotImplementedError
 
     def record(self, kind: str, store: str, record_id: str) -> RecordRow | None:
         """Return a record."""
         sql = f"{_RECORDS} WHERE kind = ? AND store = ? AND id = ?"
-        return next(self._rows(_record, sql, kind, store, record_id), None)
+        return self._one(_record, sql, kind, store, record_id)
 
     def records(
         self, kind: str, store: str | None = None, *, after: tuple[str, str] = ("", "")
@@ -82,7 +78,7 @@ class SqliteRecords:
 
     def command_key(self, key: str) -> CommandKeyRow | None:
         """Return the command that was accepted under a key."""
-        return next(self._rows(CommandKeyRow, f"{_KEYS} WHERE key = ?", key), None)
+        return self._one(CommandKeyRow, f"{_KEYS} WHERE key = ?", key)
 
     def command_keys(self) -> Iterator[CommandKeyRow]:
         """Return all keys, in order."""
