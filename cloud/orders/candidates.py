@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from cloud.context_documents import LocationBody
+from cloud.geography import distance_km
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import states_of
 from cloud.orders.atlas import Chart
-from cloud.orders.geography import distance_km
 from cloud.orders.ports import Demand, HiddenStock
 from cloud.orders.routing import Candidate, OrderLine
 from cloud.records import decode_record

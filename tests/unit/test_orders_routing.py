@@ -9,10 +9,10 @@ import pytest
 
 from cloud.commands.reservations import Reserve, ReserveLine
 from cloud.context_documents import LocationBody, RatesBody
+from cloud.geography import distance_km
 from cloud.orders.atlas import Atlas
 from cloud.orders.candidates import field_of
 from cloud.orders.documents import RoutingDocument
-from cloud.orders.geography import distance_km
 from cloud.orders.parcels import demand_of_request
 from cloud.orders.ports import Demand, HiddenStock
 from cloud.orders.routing import Candidate, Plan, RoutingCosts, Unroutable

@@ -1,7 +1,6 @@
 """Availability: what a channel may sell, here, there, everywhere or near a place."""
 
 from collections.abc import Mapping, Sequence
-from math import asin, cos, radians, sin, sqrt
 from typing import Annotated, Final, NamedTuple, cast
 
 import msgspec
@@ -23,6 +22,7 @@ from cloud.api.problems import documented, invalid
 from cloud.api.services import CallerHere, Services, ServicesHere
 from cloud.api.visibility import may_sell_at, require_sellable_at
 from cloud.context_documents import LocationBody
+from cloud.geography import distance_km
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import StateRow, decode_state
 from cloud.rules import Explanation
@@ -36,7 +36,6 @@ LOCATIONS_MAX: Final = 2_000
 KEYS_MAX: Final = 20_000
 """GTINs times locations of one request."""
 WITHIN_KM: Final = 50.0
-EARTH_RADIUS_KM: Final = 6_371.0
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -135,19 +134,11 @@ def _nearby(locations: Mapping[str, LocationBody], near: str, within_km: float) 
     if abs(latitude) > 90 or abs(longitude) > 180:
         raise invalid("near", "-90,-180 to 90,180 is expected")
     distances = [
-        (_distance_km(latitude, longitude, body.latitude, body.longitude), name)
+        (distance_km(latitude, longitude, body.latitude, body.longitude), name)
         for name, body in locations.items()
         if body.latitude is not None and body.longitude is not None
     ]
     return {name: round(km, 3) for km, name in sorted(distances) if km <= within_km}
-
-
-def _distance_km(latitude: float, longitude: float, latitude_2: float, longitude_2: float) -> float:
-    """Return the great-circle distance, by the haversine formula (R. W. Sinnott, 1984)."""
-    phi, phi_2 = radians(latitude), radians(latitude_2)
-    across = sin((phi_2 - phi) / 2) ** 2
-    along = cos(phi) * cos(phi_2) * sin(radians(longitude_2 - longitude) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(across + along)))
 
 
 def _places(reader: JournalReader, named: list[str] | None, nearby: Places | None) -> Places:
