@@ -1,7 +1,7 @@
 """The simulated web shop against the real API: what it sends has left, what is gone is given up."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import pytest
 from cloud.api.access import TokenEntry, Tokens, new_token
 from cloud.assembly import headless
 from cloud.config import ApiSettings
+from cloud.journal.sqlite_reader import SqliteReader
 from cloud.shards.on_pykka import HostedShard
 from protocol.facts import AnyFact
 from simulators.api_client.documents import LineAsked, ReservationState, ReserveAsked
@@ -24,7 +25,8 @@ from simulators.web_shop.customers import Customers, WebShopSettings
 from simulators.web_shop.desk import ShopDesk
 from simulators.web_shop.fulfilment import Fulfilment, held_of
 from simulators.web_shop.shop import CHANNEL, WebShop
-from tests.shard_inputs import GTIN, OTHER_GTIN, STORE, batch, counted, sold
+from tests.brokers import wait_for
+from tests.shard_inputs import EPOCH, GTIN, OTHER_GTIN, STORE, batch, counted, sold
 
 
 class Shelf:
@@ -61,6 +63,9 @@ class Shelf:
             self.goods[gtin] = self.goods.get(gtin, 0) + units
 
 
+DEADLINE_S = 15.0
+
+
 class Rig(NamedTuple):
     """A cloud without a broker, and a desk at its API."""
 
@@ -73,6 +78,13 @@ class Rig(NamedTuple):
 
     def tell(self, first_seq: int, *facts: AnyFact) -> None:
         assert self.shard.offer(batch(first_seq, list(facts)))
+        through_seq = first_seq + len(facts) - 1
+        with closing(SqliteReader(self.journal)) as reader:
+            wait_for(
+                lambda: reader.watermark(STORE, EPOCH) >= through_seq,
+                DEADLINE_S,
+                "the facts are committed",
+            )
 
     async def reserved(self, key: str, **lines: int) -> ReservationState:
         asked = ReserveAsked(
