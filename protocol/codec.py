@@ -19,15 +19,23 @@ from protocol.errors import FrameFault, FrameRejected
 from protocol.facts import AnyFact
 from protocol.updates import DownMessage
 
-SCHEMA_VERSION: Final = 1
+UP_VERSION: Final = 2
+DOWN_VERSION: Final = 1
+"""Schema versions of what stores send and of what they are sent.
+
+They are apart, since the cloud is upgraded first: an old gateway must understand the new cloud.
+"""
 FRAME_BYTES_MAX: Final = 1_048_576
 FACT_BYTES_MAX: Final = 65_536
 DIGEST_BYTES: Final = 8
 MARKER_DIGEST: Final = bytes(DIGEST_BYTES)
 
 Upgrade = Callable[[list[Any]], list[Any]]
-UPGRADES: Final[Mapping[int, Upgrade]] = {}
-"""`UPGRADES[n]` turns a message of version n, as plain lists, into one of version n + 1."""
+UPGRADES: Final[Mapping[int, Upgrade]] = {1: lambda message: message}
+"""`UPGRADES[n]` turns a message of version n, as plain lists, into one of version n + 1.
+
+Version 2 added a kind of fact and fields with defaults, so a message of version 1 is one.
+"""
 
 _FRAME_OF_TWO: Final = 0x92
 _FIXINT_MAX: Final = 0x7F
@@ -45,12 +53,12 @@ F = TypeVar("F", UpFrame, DownFrame)
 
 def encode_up(message: UpMessage) -> bytes:
     """Return the frame for a message from a store to the cloud."""
-    return _encoder.encode(UpFrame(SCHEMA_VERSION, message))
+    return _encoder.encode(UpFrame(UP_VERSION, message))
 
 
 def encode_down(message: DownMessage) -> bytes:
     """Return the frame for a message from the cloud to a store."""
-    return _encoder.encode(DownFrame(SCHEMA_VERSION, message))
+    return _encoder.encode(DownFrame(DOWN_VERSION, message))
 
 
 def encode_fact(fact: AnyFact) -> bytes:
@@ -77,7 +85,7 @@ def encode_batch(
         sent_at_ms=sent_at_ms,
         facts=[Raw(fact) for fact in facts],
     )
-    return _encoder.encode(EncodedFrame(SCHEMA_VERSION, batch))
+    return _encoder.encode(EncodedFrame(UP_VERSION, batch))
 
 
 def facts_of_batch(frame: bytes) -> list[bytes]:
@@ -98,25 +106,26 @@ def fact_digest(fact: bytes) -> bytes:
 
 def decode_up(frame: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> UpMessage:
     """Return the message in a frame from a store, or raise `FrameRejected`."""
-    return _decode(frame, _up_decoder, UpFrame, upgrades).message
+    return _decode(frame, _up_decoder, UpFrame, UP_VERSION, upgrades).message
 
 
 def decode_down(frame: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> DownMessage:
     """Return the message in a frame from the cloud, or raise `FrameRejected`."""
-    return _decode(frame, _down_decoder, DownFrame, upgrades).message
+    return _decode(frame, _down_decoder, DownFrame, DOWN_VERSION, upgrades).message
 
 
 def _decode(
     frame: bytes,
     decoder: "msgspec.msgpack.Decoder[F]",
     frame_type: type[F],
+    current: int,
     upgrades: Mapping[int, Upgrade],
 ) -> F:
     version = _schema_version(frame)
     try:
-        if version == SCHEMA_VERSION:
+        if version == current:
             return decoder.decode(frame)
-        return _upgrade(frame, version, frame_type, upgrades)
+        return _upgrade(frame, version, frame_type, current, upgrades)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise FrameRejected(FrameFault.MALFORMED, str(error)) from error
 
@@ -133,16 +142,22 @@ def _schema_version(frame: bytes) -> int:
     return frame[1]
 
 
-def _upgrade(frame: bytes, version: int, frame_type: type[F], upgrades: Mapping[int, Upgrade]) -> F:
-    if version > SCHEMA_VERSION or version not in upgrades:
-        detail = f"schema version {version}; this side reads {SCHEMA_VERSION}"
+def _upgrade(
+    frame: bytes,
+    version: int,
+    frame_type: type[F],
+    current: int,
+    upgrades: Mapping[int, Upgrade],
+) -> F:
+    if version > current or version not in upgrades:
+        detail = f"schema version {version}; this side reads {current}"
         raise FrameRejected(FrameFault.UNSUPPORTED_VERSION, detail)
     _, message = msgspec.msgpack.decode(frame, type=tuple[int, list[Any]])
-    for step in range(version, SCHEMA_VERSION):
+    for step in range(version, current):
         try:
             message = upgrades[step](message)
         except (LookupError, TypeError, ValueError) as error:
             detail = f"not a message of schema version {step}: {error}"
             raise FrameRejected(FrameFault.MALFORMED, detail) from error
-    current = [SCHEMA_VERSION, message]
-    return msgspec.convert(current, frame_type, builtin_types=(bytes,))
+    upgraded = [current, message]
+    return msgspec.convert(upgraded, frame_type, builtin_types=(bytes,))

@@ -56,6 +56,24 @@ class Unavailable(Struct, frozen=True, kw_only=True):
     in_return: int = 0
 
 
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Belief(Struct, frozen=True, kw_only=True):
+    """What is believed of the true on_hand, beside the book, as of `as_of`.
+
+    `low` to `high` holds it with at least 90 %; `confidence` is P(on hand = best), `p_out` is
+    P(on hand = 0), and `p_phantom` the same while the book says that there are some.
+    """
+
+    best: Annotated[int, Meta(ge=0)]
+    low: Annotated[int, Meta(ge=0)]
+    high: Annotated[int, Meta(ge=0)]
+    confidence: Probability
+    p_out: Probability
+    p_phantom: Probability
+
+
 class StockDocument(Struct, frozen=True, kw_only=True):
     """One SKU-location at one version. `version` grows by 1 with each change."""
 
@@ -77,6 +95,7 @@ class StockDocument(Struct, frozen=True, kw_only=True):
     cause: Cause
     sales_floor: int = 0
     unavailable_by: Unavailable = Unavailable()
+    belief: Belief | None = None
 
 
 class ReorderDocument(Struct, frozen=True, kw_only=True):

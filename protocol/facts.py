@@ -2,7 +2,7 @@
 
 On the wire a fact is a MessagePack array that starts with its kind (the `tag` below), then the
 fields in the order they stand here. Kinds and positions are never reused: a change of meaning is
-a new kind, a new field goes to the end and raises `codec.SCHEMA_VERSION`.
+a new kind, a new field goes to the end and raises `codec.UP_VERSION`.
 """
 
 from typing import Annotated, Final, Literal
@@ -27,6 +27,11 @@ Epcs = Annotated[list[EpcBytes], Meta(min_length=1, max_length=EPCS_PER_FACT_MAX
 
 Measure = Literal["units", "grams"]
 """What one step of a quantity is. A SKU has one measure at a location, for ever."""
+
+Confidence = Annotated[float, Meta(ge=0, le=1)]
+"""How sure sensing is that it decided right."""
+Basis = Annotated[str, Meta(max_length=200)]
+"""What a decision rests on, in a few words for people: reads, levels, grams."""
 
 Zone = Literal["sales_floor", "backroom", "exit", "transit"]
 Evidence = Literal["portal", "presence", "document", "sweep"]
@@ -80,6 +85,8 @@ class GoodsReceived(Fact, frozen=True, kw_only=True, tag=5):
     evidence: Evidence
     document: Annotated[str, Meta(max_length=64)] | None = None
     epcs: Annotated[list[EpcBytes], Meta(max_length=EPCS_PER_FACT_MAX)] = []
+    confidence: Confidence = 1.0
+    basis: Basis = ""
 
 
 class TagsMoved(Fact, frozen=True, kw_only=True, tag=6):
@@ -89,6 +96,8 @@ class TagsMoved(Fact, frozen=True, kw_only=True, tag=6):
     from_zone: Zone
     to_zone: Zone
     epcs: Epcs
+    confidence: Confidence = 1.0
+    basis: Basis = ""
 
 
 class TagsAppeared(Fact, frozen=True, kw_only=True, tag=7):
@@ -114,6 +123,9 @@ class ShelfCounted(Fact, frozen=True, kw_only=True, tag=9):
     shelf: Name
     quantity: Count
     weight_g: Annotated[int, Meta(ge=-TIME_MS_MAX, le=TIME_MS_MAX)]
+    error_units: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    """Standard error of `quantity`; 0 when an older agent did not tell it."""
+    basis: Basis = ""
 
 
 class StockCounted(Fact, frozen=True, kw_only=True, tag=10):
@@ -144,6 +156,22 @@ class FactsShed(Fact, frozen=True, kw_only=True, tag=12):
     stock: Count
 
 
+class TagsSwept(Fact, frozen=True, kw_only=True, tag=13):
+    """An inventory sweep read `quantity` tags of one GTIN at the location.
+
+    Evidence, not a count: tags go unread. A complete sweep tells every GTIN of which it knows
+    tags, with no tags where it read none; a partial one only says what it saw. `epcs` are the tags,
+    the first `EPCS_PER_FACT_MAX` of them.
+    """
+
+    gtin: GtinText
+    sweep: Name
+    quantity: Count
+    is_complete: bool
+    epcs: Annotated[list[EpcBytes], Meta(max_length=EPCS_PER_FACT_MAX)] = []
+    basis: Basis = ""
+
+
 AnyFact = (
     UnitsSold
     | UnitsReturned
@@ -155,6 +183,7 @@ AnyFact = (
     | TagsLeft
     | ShelfCounted
     | StockCounted
+    | TagsSwept
     | DeviceHealthChanged
     | FactsShed
 )
@@ -169,5 +198,6 @@ StockFact = (
     | TagsLeft
     | ShelfCounted
     | StockCounted
+    | TagsSwept
 )
 """The facts that are about one SKU-location."""

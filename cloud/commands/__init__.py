@@ -10,6 +10,7 @@ from cloud.commands.goods import (
     ResolveDiscrepancy,
 )
 from cloud.commands.orders import AmendOrder, PlaceOrder, SettleOrder
+from cloud.commands.recounts import ReviewCounts
 from cloud.commands.reorders import Escalate, Review, SetReorderStatus
 from cloud.commands.reservations import (
     AwaitPayment,
@@ -53,4 +54,5 @@ AnyCommand = (
     | PlaceOrder
     | AmendOrder
     | SettleOrder
+    | ReviewCounts
 )

@@ -2,8 +2,10 @@
 
 from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
+from cloud.sku_location.belief import estimate
 from cloud.sku_location.state import Reorder, SkuLocation, reorder_id
 from protocol.documents import (
+    Belief,
     Cause,
     Ledger,
     NoticeDocument,
@@ -46,7 +48,26 @@ def stock_document(state: SkuLocation) -> StockDocument:
             quality_control=state.quality_control,
             in_return=state.in_return,
         ),
+        belief=_belief(state),
     )
+
+
+def _belief(state: SkuLocation) -> Belief | None:
+    if not state.belief:
+        return None
+    known = estimate(state, state.as_of_ms)
+    return Belief(
+        best=known.best,
+        low=known.low,
+        high=known.high,
+        confidence=_rounded(known.p_best),
+        p_out=_rounded(known.p_out),
+        p_phantom=_rounded(known.p_phantom),
+    )
+
+
+def _rounded(probability: float) -> float:
+    return round(min(1.0, probability), 4)
 
 
 def is_told(state: SkuLocation) -> bool:

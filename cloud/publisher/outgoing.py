@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from protocol.codec import SCHEMA_VERSION
+from protocol.codec import DOWN_VERSION
 from protocol.documents import NOTICE_SCHEMA, REORDER_SCHEMA, STOCK_SCHEMA
 from protocol.topics import JSON, MESSAGEPACK
 
@@ -28,11 +28,11 @@ class Outgoing(NamedTuple):
     retain: bool = False
 
 
-ANSWER: Final = Form(MESSAGEPACK, f"down/{SCHEMA_VERSION}", expiry_s=60)
+ANSWER: Final = Form(MESSAGEPACK, f"down/{DOWN_VERSION}", expiry_s=60)
 """Acks and welcomes: an edge that waited longer has asked again."""
 
-MIRROR: Final = Form(MESSAGEPACK, f"down/{SCHEMA_VERSION}", expiry_s=300)
-SIGNAL: Final = Form(MESSAGEPACK, f"down/{SCHEMA_VERSION}", expiry_s=86_400)
+MIRROR: Final = Form(MESSAGEPACK, f"down/{DOWN_VERSION}", expiry_s=300)
+SIGNAL: Final = Form(MESSAGEPACK, f"down/{DOWN_VERSION}", expiry_s=86_400)
 STOCK_ARRAY: Final = Form(JSON, STOCK_SCHEMA, expiry_s=86_400)
 STOCK: Final = Form(JSON, STOCK_SCHEMA)
 REORDER: Final = Form(JSON, REORDER_SCHEMA)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol import documents, envelope, facts, updates, wms_documents
-from protocol.codec import SCHEMA_VERSION
+from protocol.codec import DOWN_VERSION, UP_VERSION
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 BINARY: Final = "Binary in MessagePack; write it as base64 text to validate it by this schema."
@@ -34,8 +34,8 @@ _PUBLISHED: Final[dict[str, tuple[Any, str]]] = {
     "notice-array-1": (list[documents.NoticeDocument], "Notices on {root}/{store}/notices"),
     "agent-1": (documents.AgentDocument, "A store's agent, retained on {root}/{store}/agent"),
     "cloud-1": (documents.CloudDocument, "The cloud, retained on {root}/cloud/agent"),
-    "up-1": (envelope.UpFrame, "MessagePack frames on {root}/{store}/up/facts"),
-    "down-1": (envelope.DownFrame, "MessagePack frames on {root}/{store}/down/…"),
+    f"up-{UP_VERSION}": (envelope.UpFrame, "MessagePack frames on {root}/{store}/up/facts"),
+    f"down-{DOWN_VERSION}": (envelope.DownFrame, "MessagePack frames on {root}/{store}/down/…"),
     "despatch-advice-1": (
         wms_documents.DespatchAdviceDocument,
         "Goods were shipped, on {root}/{store}/wms/despatch_advice",
@@ -80,7 +80,7 @@ def _complete(definition: dict[str, Any], struct: type[Struct], *, is_ours: bool
         _describe_binary(item)
         item["title"] = name
         if name == "schema_version":
-            item["const"] = SCHEMA_VERSION
+            item["const"] = UP_VERSION if struct is envelope.UpFrame else DOWN_VERSION
 
 
 def _describe_binary(item: dict[str, Any]) -> None:

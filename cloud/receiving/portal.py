@@ -69,6 +69,7 @@ def _take_in(desk: Desk, fact: ArrivalFact, shares: list[Share], explained: int)
         occurred_at_ms=fact.occurred_at_ms,
         fills_reorder=bool(unexplained) or any(share.fills_reorder for share in shares),
         reorder_number=numbers.pop() if len(numbers) == 1 else 0,
+        epcs=_arrival(fact).epcs,
     )
 
 

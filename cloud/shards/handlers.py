@@ -17,6 +17,7 @@ from cloud.commands.goods import (
     ResolveDiscrepancy,
 )
 from cloud.commands.orders import AmendOrder, PlaceOrder, SettleOrder
+from cloud.commands.recounts import ReviewCounts
 from cloud.commands.reorders import Escalate, Review, SetReorderStatus
 from cloud.commands.reservations import (
     AwaitPayment,
@@ -39,6 +40,7 @@ from cloud.receiving.resolving import resolve_discrepancy
 from cloud.receiving.transfers import despatch_transfer
 from cloud.records import Record
 from cloud.records.document import Document
+from cloud.recounts.handlers import review_counts
 from cloud.reorders.handlers import escalate, review, set_reorder_status
 from cloud.reservations.handlers import change_reservation, reserve
 from cloud.returns.handlers import accept_return, inspect_return
@@ -109,4 +111,5 @@ _HANDLERS: Final[dict[type, Handler]] = {
     SetReorderStatus: set_reorder_status,
     Escalate: escalate,
     Review: review,
+    ReviewCounts: review_counts,
 }

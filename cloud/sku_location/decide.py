@@ -9,12 +9,14 @@ from typing import Final, assert_never
 
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.events import AnyEvent, PolicySet
+from cloud.sku_location.evidence import book_follows, with_evidence
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.facts import decide_fact
 from cloud.sku_location.holds import decide_hold, decide_on_hold, shorted
 from cloud.sku_location.messages import (
     AnyMessage,
     EscalateReorder,
+    FollowBelief,
     HoldMessage,
     HoldStock,
     MarkReorder,
@@ -34,7 +36,10 @@ from cloud.sku_location.state import Cause, SkuLocation
 from cloud.sku_location.stock import StockMessage, decide_stock
 from protocol.facts import Fact, StockFact
 
-LOGIC_ERA: Final = 2
+EvidenceMessage = (Fact, HoldMessage, StockMessage)
+"""What may say something of the true count."""
+
+LOGIC_ERA: Final = 3
 """Names this logic in the journal. Another number opens a new era with a snapshot of all states."""
 
 
@@ -59,6 +64,8 @@ def decide(
     events = _effects_of(state, message, cause, now_ms)
     if isinstance(events, Refused):
         return events
+    if isinstance(message, EvidenceMessage):
+        events = with_evidence(state, message, events, cause, now_ms)
     if not events and not isinstance(message, ReviewReorder):
         return events
     return _with_consequences(state, events, cause, now_ms)
@@ -84,9 +91,18 @@ def _effects_of(
         return decide_mark(state, message, cause, now_ms)
     if isinstance(message, EscalateReorder):
         return decide_escalation(state, message, cause, now_ms)
+    if isinstance(message, ReviewReorder | FollowBelief):
+        return _on_review(state, message, cause, now_ms)
+    assert_never(message)
+
+
+def _on_review(
+    state: SkuLocation, message: ReviewReorder | FollowBelief, cause: Cause, now_ms: int
+) -> list[AnyEvent]:
+    """A look at the position has only consequences."""
     if isinstance(message, ReviewReorder):
         return []
-    assert_never(message)
+    return book_follows(state, state.belief, cause, now_ms, now_ms)
 
 
 def _with_consequences(

@@ -20,6 +20,14 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     cause: Cause
     at_ms: int
+    belief: bytes | None = None
+    """What is believed of the count from here on, if that is something else."""
+
+
+class EvidenceTaken(Event, frozen=True, kw_only=True, gc=False):
+    """Something was seen that moves no goods in the book and says how many there are."""
+
+    measure: Measure
 
 
 class StockEvent(Event, frozen=True, kw_only=True, gc=False):
@@ -278,6 +286,7 @@ ReorderEvent = (
 
 AnyEvent = (
     LedgerEvent
+    | EvidenceTaken
     | CountConfirmed
     | BackroomChanged
     | DepartureSeen

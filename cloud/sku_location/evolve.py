@@ -16,6 +16,7 @@ from cloud.sku_location.events import (
     CountConfirmed,
     CountEvent,
     DepartureSeen,
+    EvidenceTaken,
     Found,
     Fulfilled,
     HoldEvent,
@@ -84,10 +85,14 @@ def evolve(state: SkuLocation, event: AnyEvent) -> SkuLocation:
         changed = {"reorder": reorder_after(state.reorder, event)}
     elif isinstance(event, PolicySet):
         changed = {"policy": event.policy}
+    elif isinstance(event, EvidenceTaken):
+        changed = {"measure": event.measure}
     elif isinstance(event, UncountedEvent):
         changed = _told(state, event)
     else:
         assert_never(event)
+    if event.belief is not None:
+        changed["belief"] = event.belief
     return replace(
         state, version=state.version + 1, as_of_ms=event.at_ms, cause=event.cause, **changed
     )

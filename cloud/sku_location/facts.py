@@ -42,6 +42,7 @@ from protocol.facts import (
     TagsAppeared,
     TagsLeft,
     TagsMoved,
+    TagsSwept,
     TillLine,
     UnitsReturned,
     UnitsSold,
@@ -50,7 +51,7 @@ from protocol.facts import (
 
 TAG_MEASURE: Final[Measure] = "units"
 
-EvidenceOnly = (TagsAppeared, TagsLeft, ShelfCounted)
+EvidenceOnly = (TagsAppeared, TagsLeft, ShelfCounted, TagsSwept)
 """Facts that say something about where goods are, and nothing about how many."""
 
 

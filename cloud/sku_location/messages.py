@@ -120,7 +120,7 @@ class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):
 
     `occurred_at_ms` is when they arrived. `fills_reorder` is false for goods that no reorder asked
     for; `reorder_number` is the reorder that they name (0: none). A `quantity` of 0 says that goods
-    told of were here already.
+    told of were here already. `epcs` are the tags that were read of them.
     """
 
     quantity: int
@@ -132,6 +132,7 @@ class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):
     occurred_at_ms: int
     fills_reorder: bool = True
     reorder_number: int = 0
+    epcs: tuple[bytes, ...] = ()
 
 
 class TakeBack(SkuMessage, frozen=True, kw_only=True, tag=15, gc=False):
@@ -176,6 +177,10 @@ class ReviewReorder(SkuMessage, frozen=True, kw_only=True, tag=20, gc=False):
     """Look at the position now: a review day has come."""
 
 
+class FollowBelief(SkuMessage, frozen=True, kw_only=True, tag=22, gc=False):
+    """Let the book say what is believed, if that is sure enough."""
+
+
 AnyMessage = (
     SetPolicy
     | HoldStock
@@ -198,4 +203,5 @@ AnyMessage = (
     | MarkReorder
     | EscalateReorder
     | ReviewReorder
+    | FollowBelief
 )

@@ -108,7 +108,8 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
 
     `recent` are the movements since the newest count, oldest first, as far as they are remembered:
     what happened before `forgotten_through_ms` is not. `departing` is what commands have taken off
-    `on_hand` and whose tags no reader has seen leave yet.
+    `on_hand` and whose tags no reader has seen leave yet. `belief` is what is believed of the true
+    on hand, packed (`belief.record.Belief`); empty before there was any evidence.
     """
 
     store: str
@@ -142,6 +143,7 @@ class SkuLocation(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     recent: tuple[Movement, ...] = ()
     holds: tuple[Hold, ...] = ()
     departing: tuple[Movement, ...] = ()
+    belief: bytes = b""
 
     @property
     def unavailable(self) -> int:

@@ -22,7 +22,7 @@ mirror asks for what it missed."""
 PENDING_CALLS_USUAL: Final = 256
 FRAME_EXPIRY_S: Final = 60
 """A frame that waited longer at the broker was sent again long ago."""
-FRAME_SCHEMA: Final = f"up/{codec.SCHEMA_VERSION}"
+FRAME_SCHEMA: Final = f"up/{codec.UP_VERSION}"
 
 
 def new_client(broker: BrokerSettings, store: StoreId, will: bytes, keepalive_s: int) -> Client:

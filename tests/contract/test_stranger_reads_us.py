@@ -34,6 +34,7 @@ from protocol.facts import (
     TagsAppeared,
     TagsLeft,
     TagsMoved,
+    TagsSwept,
     TillLine,
     UnitsReturned,
     UnitsSold,
@@ -81,6 +82,7 @@ FACTS: list[AnyFact] = [
     TagsLeft(**SEEN, gtin=GTIN, zone="exit", epcs=EPCS),
     ShelfCounted(**SEEN, gtin=GTIN, shelf="A1", quantity=3, weight_g=-750),
     StockCounted(**SEEN, gtin=GTIN, quantity=0, measure="grams", evidence="sweep", document="D1"),
+    TagsSwept(**SEEN, gtin=GTIN, sweep="w7", quantity=2, is_complete=True, epcs=EPCS),
     DeviceHealthChanged(**SEEN, health="lost", detail="no answer"),
     FactsShed(**SEEN, telemetry=3, stock=0),
 ]
@@ -182,8 +184,8 @@ def decoded(frame: bytes) -> Any:
 @pytest.mark.parametrize("message", UP, ids=lambda message: type(message).__name__)
 def test_a_stranger_decodes_and_validates_what_a_store_sends(message: UpMessage) -> None:
     frame = decoded(encode_up(message))
-    validator("up-1").validate(frame)
-    assert frame[0] == 1
+    validator("up-2").validate(frame)
+    assert frame[0] == 2
     assert frame[1][1] == "S001"
 
 
@@ -209,19 +211,19 @@ def test_a_stranger_writes_frames_that_we_read() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda frame: [2, frame[1]],
-        lambda frame: [1, [99, *frame[1][1:]]],
-        lambda frame: [1, frame[1][:-1]],
-        lambda frame: [1, [*frame[1], "more"]],
-        lambda frame: [1, [frame[1][0], "", *frame[1][2:]]],
-        lambda frame: [1, [*frame[1][:5], []]],
-        lambda frame: [1, [*frame[1][:5], [[1, 5, "till-1", "614141", 2, "units", "T1", 1]]]],
+        lambda frame: [3, frame[1]],
+        lambda frame: [2, [99, *frame[1][1:]]],
+        lambda frame: [2, frame[1][:-1]],
+        lambda frame: [2, [*frame[1], "more"]],
+        lambda frame: [2, [frame[1][0], "", *frame[1][2:]]],
+        lambda frame: [2, [*frame[1][:5], []]],
+        lambda frame: [2, [*frame[1][:5], [[1, 5, "till-1", "614141", 2, "units", "T1", 1]]]],
     ],
 )
 def test_the_schema_refuses_what_the_decoder_refuses(spoil: Any) -> None:
     spoilt = spoil(decoded(encode_up(UP[0])))
     with pytest.raises(ValidationError):
-        validator("up-1").validate(spoilt)
+        validator("up-2").validate(spoilt)
 
 
 def test_documents_satisfy_their_published_schemas() -> None:

@@ -170,7 +170,7 @@ def upgrade_from_version_0(message: list[Any]) -> list[Any]:
 
 def test_a_frame_of_an_older_version_is_upgraded_then_validated() -> None:
     old = msgpack.packb([0, [2, "S001", 7, 1, 1, 0, 9]])
-    upgraded = codec.decode_up(old, {0: upgrade_from_version_0})
+    upgraded = codec.decode_up(old, {0: upgrade_from_version_0, **codec.UPGRADES})
     assert isinstance(upgraded, Hello)
     assert upgraded.agent_version == "unknown"
 

@@ -96,6 +96,7 @@ def test_a_stock_document_says_what_a_state_says() -> None:
             "seq": 40,
             "occurred_at": "2024-11-24T20:10:00.120Z",
         },
+        "belief": None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.decide import cause_of, cause_of_command, decide
@@ -123,15 +124,31 @@ def test_a_fact_changes_exactly_the_columns_it_is_about(
     "fact",
     [
         appeared(),
-        shelf_counted(4),
-        moved("sales_floor", "exit", 2),
-        moved("exit", "sales_floor", 2),
         moved("transit", "transit"),
         moved("backroom", "backroom"),
     ],
 )
-def test_evidence_that_changes_no_count_makes_no_version(fact: StockFact) -> None:
+def test_what_says_nothing_of_the_count_makes_no_version(fact: StockFact) -> None:
     assert events_of(after([counted(10)]), fact) == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [shelf_counted(4), moved("sales_floor", "exit", 2), moved("exit", "sales_floor", 2)],
+)
+def test_evidence_changes_the_belief_and_no_column(fact: StockFact) -> None:
+    before = after([counted(10)])
+    (event,) = events_of(before, fact)
+    state = evolve(before, event)
+    assert state.belief != before.belief
+    unchanged = replace(
+        state,
+        belief=before.belief,
+        version=before.version,
+        cause=before.cause,
+        as_of_ms=before.as_of_ms,
+    )
+    assert unchanged == before
 
 
 def test_the_first_count_is_the_opening_and_later_ones_find_or_lose() -> None:

@@ -1,0 +1,107 @@
+"""Cells: the weights of the pairs `(gone, hidden)`, and how they are packed. Pure.
+
+In memory a dictionary of doubles that need not add up to 1; packed, at most `CELLS_MAX` cells of
+4 bytes with 16-bit weights. What is plenty gets wider cells: `step` doubles until they fit, and
+the likeliest count stays exact.
+"""
+
+from collections.abc import Iterable
+from struct import Struct as Layout
+from typing import Final
+
+Cells = dict[tuple[int, int], float]
+"""Weight by `(gone, hidden)`."""
+
+CELLS_MAX: Final = 40
+GONE_MAX: Final = 255
+STEPS_MAX: Final = 255
+_FULL: Final = 65_535
+_CELL: Final = Layout(">BBH")
+
+
+def pack(cells: Cells, step: int) -> tuple[bytes, int, int]:
+    """Return `(packed, base, step)`: hidden counts are `base + step * packed`."""
+    cells = bounded(cells)
+    step = _step_for(cells, step)
+    if step > 1:
+        cells = bounded(_on_grid(cells, step))
+    base = min(hidden for _, hidden in cells)
+    top = max(cells.values())
+    packed = b"".join(
+        _CELL.pack(gone, (hidden - base) // step, share)
+        for (gone, hidden), weight in sorted(cells.items())
+        if (share := int(_FULL * (weight / top) + 0.5))
+    )
+    return packed, base, step
+
+
+def unpack(packed: bytes, base: int, step: int) -> Cells:
+    """Return the cells, weights adding up to 1."""
+    cells = {
+        (gone, base + step * hidden): float(share)
+        for gone, hidden, share in _CELL.iter_unpack(packed)
+    }
+    return normalised(cells)
+
+
+def normalised(cells: Cells) -> Cells:
+    """Return the cells with weights that add up to 1."""
+    total = 0.0
+    for weight in cells.values():
+        total += weight
+    return {cell: weight / total for cell, weight in cells.items()}
+
+
+def bounded(cells: Cells) -> Cells:
+    """Return the heaviest cells, as many as may be kept."""
+    cells = {cell: weight for cell, weight in cells.items() if weight > 0 and cell[0] <= GONE_MAX}
+    if len(cells) <= CELLS_MAX:
+        return cells
+    heaviest = sorted(cells, key=lambda cell: (-cells[cell], cell))[:CELLS_MAX]
+    return {cell: cells[cell] for cell in heaviest}
+
+
+def add(cells: Cells, gone: int, hidden: int, weight: float) -> None:
+    """Add a weight to a cell."""
+    if weight > 0:
+        cell = (gone, hidden)
+        cells[cell] = cells.get(cell, 0.0) + weight
+
+
+def counts(cells: Cells, tags: int) -> dict[int, float]:
+    """Return the probability of each count, by `tags` known tags."""
+    by_count: dict[int, float] = {}
+    total = 0.0
+    for (gone, hidden), weight in cells.items():
+        count = tags - gone + hidden
+        by_count[count] = by_count.get(count, 0.0) + weight
+        total += weight
+    return {count: by_count[count] / total for count in sorted(by_count)}
+
+
+def _step_for(cells: Cells, step: int) -> int:
+    width = _width(hidden for _, hidden in cells)
+    rows = len({gone for gone, _ in cells})
+    while width // step >= min(STEPS_MAX, max(8, CELLS_MAX // rows)):
+        step *= 2
+    return step
+
+
+def _width(values: Iterable[int]) -> int:
+    known = list(values)
+    return max(known) - min(known)
+
+
+def _on_grid(cells: Cells, step: int) -> Cells:
+    """Return the cells on a grid through the heaviest one, each shared by its two neighbours."""
+    anchor = max(cells, key=lambda cell: (cells[cell], cell))[1]
+    gridded: Cells = {}
+    for (gone, hidden), weight in cells.items():
+        below, rest = divmod(hidden - anchor, step)
+        low = anchor + below * step
+        upper_share = rest / step
+        if low < 0:
+            low, upper_share = low + step, 0.0
+        add(gridded, gone, low, weight * (1 - upper_share))
+        add(gridded, gone, low + step, weight * upper_share)
+    return gridded

@@ -1,0 +1,167 @@
+"""The belief of one SKU-location, unpacked to be worked on. Pure.
+
+Everything that changes it is a function of another module of this package that takes a
+`Posterior`; here is what they share.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from cloud.sku_location.belief import cells as cell_packing
+from cloud.sku_location.belief import rates, tags
+from cloud.sku_location.belief.cells import Cells
+from cloud.sku_location.belief.record import Belief, Open, OpenKind, ShelfRead
+from cloud.sku_location.belief.tags import Tag
+
+DAY_MS: Final = 86_400_000
+
+
+class Posterior:
+    """Cells, tags, and what has been learnt of this SKU-location. See `Belief` for the fields."""
+
+    def __init__(self, cells: Cells, as_of_ms: int) -> None:
+        self.cells = cells
+        self.step = 1
+        self.tags: list[Tag] = []
+        self.as_of_ms = as_of_ms
+        self.hidden_sweeps = 0
+        self.reads = self.misses = 0
+        self.exits_read = self.exits_missed = 0
+        self.open: list[Open] = []
+        self.demand_centiunits = self.demand_centidays = 0
+        self.sold_at_ms = as_of_ms
+        self.received_at_ms = self.swept_at_ms = self.counted_at_ms = 0
+        self.shelves: tuple[ShelfRead, ...] = ()
+        self.shelf_all = self.shelf_part = 0
+
+    @classmethod
+    def of(cls, belief: Belief) -> "Posterior":
+        """Unpack a belief."""
+        cells = cell_packing.unpack(belief.cells, belief.base, belief.step)
+        posterior = cls(cells, belief.as_of_ms)
+        posterior.step = belief.step
+        posterior.tags = tags.unpack(belief.tags)
+        posterior.open = list(belief.open)
+        for name in _CARRIED:
+            setattr(posterior, name, getattr(belief, name))
+        return posterior
+
+    def packed(self) -> Belief:
+        """Pack it again."""
+        packed, base, step = cell_packing.pack(self.cells, self.step)
+        return Belief(
+            cells=packed,
+            base=base,
+            step=step,
+            tags=tags.pack(self.tags),
+            as_of_ms=self.as_of_ms,
+            open=tuple(self.open),
+            **{name: getattr(self, name) for name in _CARRIED},
+        )
+
+    @property
+    def counts(self) -> dict[int, float]:
+        """The probability of each count."""
+        return cell_packing.counts(self.cells, len(self.tags))
+
+    @property
+    def healthy_read(self) -> float:
+        """How often a sweep reads a healthy tag of this GTIN."""
+        prior = rates.TAG_READ * rates.TAG_READ_WEIGHT
+        return (prior + self.reads) / (rates.TAG_READ_WEIGHT + self.reads + self.misses)
+
+    @property
+    def exit_read(self) -> float:
+        """How often the exit reads a unit that leaves; 0 while it never has."""
+        if not self.exits_read:
+            return 0.0
+        prior = rates.EXIT_READ * rates.EXIT_READ_WEIGHT
+        seen = prior + self.exits_read
+        return seen / (rates.EXIT_READ_WEIGHT + self.exits_read + self.exits_missed)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the exit's reader would tell of units that leave."""
+        return self.exits_read > 0
+
+    def tag(self, digest: bytes) -> Tag | None:
+        """Return a known tag."""
+        for tag in self.tags:
+            if tag.digest == digest:
+                return tag
+        return None
+
+    def reweigh(self, cells: Cells) -> None:
+        """Take over new cells, unless they say that nothing is possible."""
+        if cells and sum(cells.values()) > 0:
+            self.cells = cell_packing.normalised(cell_packing.bounded(cells))
+
+    def odds(self) -> list[float]:
+        """Return each tag's odds of being among the gone."""
+        return [tag.odds for tag in self.tags]
+
+    @property
+    def gone_max(self) -> int:
+        """The most tags that may have left unseen."""
+        return max(gone for gone, _ in self.cells)
+
+    def match(self, kind: OpenKind, quantity: int) -> int:
+        """Let units be explained by what was open of this kind; return how many, oldest first."""
+        matched = 0
+        remaining: list[Open] = []
+        for item in self.open:
+            used = min(item.quantity, quantity - matched) if item.kind == kind else 0
+            matched += used
+            if item.quantity > used:
+                remaining.append(Open(item.kind, item.at_ms, item.quantity - used, item.tag))
+        self.open = remaining
+        return matched
+
+    def note_present(self, present: Iterable[Tag]) -> None:
+        """Condition on these tags being here now."""
+        for tag in present:
+            shares = self._gone_shares(tag)
+            cells: Cells = {}
+            for (gone, hidden), weight in self.cells.items():
+                cell_packing.add(cells, gone, hidden, weight * (1.0 - shares[gone]))
+            self.reweigh(cells)
+            tag.odds = tags.SURELY_THERE
+
+    def take_away(self, tag: Tag) -> None:
+        """Let a known tag leave for certain: it was seen to."""
+        self.note_present([tag])
+        self.tags.remove(tag)
+        self._gone_within()
+
+    def _gone_within(self) -> None:
+        """Keep to cells in which no more have left than are known."""
+        limit = len(self.tags)
+        cells: Cells = {}
+        for (gone, hidden), weight in self.cells.items():
+            if gone <= limit:
+                cell_packing.add(cells, gone, hidden, weight)
+        if not cells:
+            cells = {(limit, min(hidden for _, hidden in self.cells)): 1.0}
+        self.reweigh(cells)
+
+    def _gone_shares(self, tag: Tag) -> list[float]:
+        odds, index = self.odds(), self.tags.index(tag)
+        return [tags.gone_share(odds, index, gone) for gone in range(self.gone_max + 1)]
+
+
+_CARRIED: Final = (
+    "hidden_sweeps",
+    "reads",
+    "misses",
+    "exits_read",
+    "exits_missed",
+    "demand_centiunits",
+    "demand_centidays",
+    "sold_at_ms",
+    "received_at_ms",
+    "swept_at_ms",
+    "counted_at_ms",
+    "shelves",
+    "shelf_all",
+    "shelf_part",
+)
