@@ -15,11 +15,11 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from cloud import assembly, reports
+from cloud import assembly, explaining, reports
 from cloud.api.access import ROLES, load_tokens, new_token, token_entry
 from cloud.bench.command import app as bench
 from cloud.config import Settings, load_policies, load_settings
-from cloud.console import print_json, print_rows
+from cloud.console import print_explanation, print_json, print_rows
 from cloud.errors import CloudError, ConfigInvalid
 from cloud.journal.history import history as history_of
 from cloud.journal.rows import QuarantineEntry
@@ -153,6 +153,27 @@ def history(
         else:
             rows = [reports.step_row(step) for step in known]
             print_rows(reports.STEP_COLUMNS, rows, right=reports.STEP_NUMBERS)
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(metavar="GTIN@STORE")],
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show a count, how sure it is, and the evidence: each unit, each thing that was told."""
+    with _clear_errors():
+        gtin, store = reports.parse_sku_location(what)
+        if store is None:
+            _misused(f"{what!r}: say at which store, as GTIN@STORE")
+        with _reader(config) as reader:
+            explanation = explaining.explain(history_of(reader, store, gtin), assembly.now_ms())
+        if explanation is None:
+            _misused(f"nothing is known of {what}")
+        if as_json:
+            print_json([explanation])
+        else:
+            print_explanation(explanation)
 
 
 @quarantine.command("list")

@@ -2,11 +2,19 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from cloud.explaining import Explanation
+
+UNIT_COLUMNS: Final = ("epc", "p_here", "came", "last_read", "reads", "misses")
+EVIDENCE_COLUMNS: Final = (
+    *("position", "at", "kind", "source", "what", "on_hand", "best", "confidence"),
+)
+_NUMBERS: Final = ("p_here", "reads", "misses", "position", "on_hand", "best", "confidence")
 
 
 def print_rows(
@@ -36,3 +44,31 @@ def print_json(items: Iterable[Any]) -> None:
         sys.stdout.write(f"{separator}\n{msgspec.json.encode(item).decode()}")
         separator = ","
     sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print why a count is what it is, for people."""
+    stock, belief = explanation.stock, explanation.stock.belief
+    sys.stdout.write(f"{stock.gtin} at {stock.store}, version {stock.version}\n")
+    sys.stdout.write(f"the book: {stock.on_hand} {stock.measure} on hand\n")
+    if belief is not None:
+        sys.stdout.write(
+            f"believed: {belief.best} ({belief.low} to {belief.high} with 90 %),"
+            f" {belief.confidence:.1%} sure; out of stock {belief.p_out:.1%}\n"
+        )
+    shares = ", ".join(f"{count}: {share:.1%}" for count, share in explanation.distribution.items())
+    sys.stdout.write(f"on hand by probability: {shares}\n")
+    hidden = {count: share for count, share in explanation.hidden.items() if count != "0"}
+    if hidden:
+        shares = ", ".join(f"{count}: {share:.1%}" for count, share in hidden.items())
+        sys.stdout.write(f"of these without a known tag: {shares}\n")
+    _section("units", UNIT_COLUMNS, explanation.units)
+    _section("evidence, oldest first", EVIDENCE_COLUMNS, explanation.evidence)
+
+
+def _section(title: str, columns: Sequence[str], items: Sequence[Any]) -> None:
+    if not items:
+        return
+    sys.stdout.write(f"\n{title}\n")
+    rows = ([getattr(item, column) for column in columns] for item in items)
+    print_rows(columns, rows, right=_NUMBERS)

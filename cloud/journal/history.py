@@ -34,13 +34,14 @@ class HistoryEntry(NamedTuple):
     """One version: what happened, at which journal position, because of what.
 
     `fact` is `None` for a command and for `ERA_OPENED`, the snapshot that an era began with.
-    `state` is the state after it.
+    `message` is what the SKU-location was told. `state` is the state after it.
     """
 
     event: str
     position: int
     fact: StockFact | None
     state: SkuLocation
+    message: StockFact | AnyMessage | None = None
 
     @property
     def version(self) -> int:
@@ -160,4 +161,4 @@ def _versions(state: SkuLocation, told: _Told) -> Iterator[HistoryEntry]:
     fact = told.message if isinstance(told.message, StockFact) else None
     for event in decision:
         state = evolve(state, event)
-        yield HistoryEntry(type(event).__name__, told.position, fact, state)
+        yield HistoryEntry(type(event).__name__, told.position, fact, state, told.message)
