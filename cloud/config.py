@@ -114,6 +114,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     In whole packs, at least `minimum_order`, opened on `review_weekdays` (empty: on any day, UTC).
     `replenish_at`: ask for goods from the backroom when the sales floor has this much or less.
+    `confidence_min`: while the count is less sure than this, ask for a recount and order nothing.
     """
 
     store: str
@@ -142,6 +143,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ]
         | None
     ) = None
+    confidence_min: Annotated[float, Meta(ge=0, le=1, description="0 to 1")] = 0.0
 
 
 class PolicyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,4 +227,5 @@ def _policy_of(entry: PolicySettings) -> Policy:
         source=entry.source,
         is_on=entry.is_on,
         replenish_at=entry.replenish_at,
+        confidence_min=entry.confidence_min,
     )

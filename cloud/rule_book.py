@@ -34,12 +34,15 @@ from cloud.rules import (
 from cloud.rules.facts import PROMOTIONS_MAX
 from cloud.rules.precedence import epoch_ms
 from cloud.shards.stamping import Hidden
+from cloud.sku_location.belief import estimate
 from cloud.sku_location.state import SkuLocation
 from protocol.ids import parse_gtin
 
 B = TypeVar("B", bound=Struct)
 
 RULES_ID: Final = "current"
+BELIEF_VARIABLES: Final = frozenset(("believed", "believed_low", "confidence", "p_out"))
+"""Worked out only for rules that read them: they cost as much as all others together."""
 NO_RULES: Final = RuleSetDocument(schema="rules/1")
 HIDE_EVERYTHING: Final = RuleSetDocument(
     schema="rules/1", rules=[Rule(name="unusable-rules", hide="all")]
@@ -137,7 +140,7 @@ class RuleBook:
     def hidden(self, state: SkuLocation, channel: str, ship_by_ms: int, now_ms: int) -> Hidden:
         """Return what is hidden of a SKU-location from a channel, now. For the shard's thread."""
         contexts = Contexts(_moment(channel, ship_by_ms, now_ms))
-        sku = self._sku_facts(state, now_ms)
+        sku = self._sku_facts(state, now_ms, self._stamping)
         context = contexts.of(self._location_facts(state.store), sku)
         buffer = self._stamping.buffer(context)
         return Hidden(buffer.quantity, buffer.rule or "", self._stamping.version)
@@ -148,7 +151,7 @@ class RuleBook:
         """Return what is hidden of each, and why. For every other thread."""
         contexts = Contexts(_moment(channel, ship_by_ms, now_ms))
         for state in states:
-            sku = self._sku_facts(state, now_ms)
+            sku = self._sku_facts(state, now_ms, self._reading)
             context = contexts.of(self._location_facts(state.store), sku)
             with self._lock:
                 explanation = self._reading.explain(context)
@@ -157,10 +160,13 @@ class RuleBook:
     def _location_facts(self, location: str) -> LocationFacts:
         return self._facts.get(location) or LocationFacts(location=location)
 
-    def _sku_facts(self, state: SkuLocation, now_ms: int) -> SkuFacts:
+    def _sku_facts(self, state: SkuLocation, now_ms: int, rules: RuleSet) -> SkuFacts:
         product = self._products.get(state.gtin)
         promotions = self._promoted.get(state.gtin, ())
         on = tuple(p.name for p in promotions if p.is_on(state.store, now_ms))
+        known = None
+        if state.belief and not rules.reads.isdisjoint(BELIEF_VARIABLES):
+            known = estimate(state, now_ms)
         return SkuFacts(
             gtin=state.gtin,
             on_hand=state.on_hand,
@@ -170,6 +176,10 @@ class RuleBook:
             demand_class="" if product is None else product.demand_class,
             promotions=on[:PROMOTIONS_MAX],
             counted_at_ms=state.counted_at_ms or None,
+            believed=None if known is None else known.best,
+            believed_low=None if known is None else known.low,
+            confidence=None if known is None else round(known.p_best, 2),
+            p_out=None if known is None else round(known.p_out, 2),
         )
 
 

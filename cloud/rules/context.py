@@ -249,6 +249,44 @@ VARIABLES: Final[dict[str, Variable]] = {
             doc="on hand but not sellable, for any reason",
             example=0,
         ),
+        Variable(
+            name="believed",
+            type=INT,
+            path="sku.believed",
+            doc="what is most likely truly on hand, by all evidence; may be unknown",
+            example=6,
+            may_be_unknown=True,
+        ),
+        Variable(
+            name="believed_low",
+            type=INT,
+            path="sku.believed_low",
+            doc=(
+                "the lower end of the interval that holds the true on hand with 90 %;"
+                " may be unknown"
+            ),
+            example=5,
+            may_be_unknown=True,
+        ),
+        Variable(
+            name="confidence",
+            type=DOUBLE,
+            path="sku.confidence",
+            doc=(
+                "how probable it is that exactly `believed` are on hand, 0.0 to 1.0 in hundredths;"
+                " may be unknown"
+            ),
+            example=0.93,
+            may_be_unknown=True,
+        ),
+        Variable(
+            name="p_out",
+            type=DOUBLE,
+            path="sku.p_out",
+            doc="how probable it is that nothing is on hand, 0.0 to 1.0 in hundredths; may be unknown",
+            example=0.02,
+            may_be_unknown=True,
+        ),
     )
 }
 

@@ -85,6 +85,7 @@ class SkuFacts(Struct, frozen=True, kw_only=True):
     """What is known of one SKU at one location; quantities in steps of its measure.
 
     `unavailable` is the sum over its reasons. `counted_at_ms` is when it was last counted.
+    What is believed of the true on hand is `None` where nobody knows anything.
     """
 
     gtin: str
@@ -95,6 +96,10 @@ class SkuFacts(Struct, frozen=True, kw_only=True):
     demand_class: DemandClass = ""
     promotions: tuple[str, ...] = ()
     counted_at_ms: int | None = None
+    believed: int | None = None
+    believed_low: int | None = None
+    confidence: float | None = None
+    p_out: float | None = None
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for more promotions than a condition may have to look through."""

@@ -2,7 +2,7 @@
 
     replenish   the sales floor has become low, and the backroom has goods
     recount     the book fell below 0; goods sold were promised to somebody; a picker found less;
-                a count came too late to be applied
+                a count came too late to be applied; a reorder waits for a surer count
     pick        an order is confirmed: its goods are to be fetched
 
 Each is a notice, told when it becomes true and not again while it stays so.
@@ -21,6 +21,7 @@ from cloud.sku_location.events import (
     Withheld,
     WrittenOff,
 )
+from cloud.sku_location.reorders import is_held
 from cloud.sku_location.state import Hold, SkuLocation
 from protocol.facts import (
     ReturnVoided,
@@ -48,7 +49,7 @@ class _Signal(NamedTuple):
 def may_signal(state: SkuLocation, fact: StockFact) -> bool:
     """Rule out cheaply what is most common: goods that nobody needs to look after."""
     policy = state.policy
-    if policy is not None and policy.replenish_at is not None:
+    if policy is not None and (policy.replenish_at is not None or policy.confidence_min):
         return True
     if isinstance(fact, _TAKEN):
         return 0 <= state.on_hand < fact.quantity
@@ -118,6 +119,8 @@ def _doubt(before: SkuLocation, state: SkuLocation, events: list[AnyEvent]) -> s
     is_short = any(isinstance(event, HoldsShorted) for event in events)
     if is_short and not any(isinstance(event, _EXPLAINS_SHORTAGE) for event in events):
         return "goods left that were promised to orders"
+    if is_held(state, state.as_of_ms) and not is_held(before, before.as_of_ms):
+        return "a reorder waits until the count is surer"
     return None
 
 

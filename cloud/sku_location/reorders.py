@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from cloud.sku_location.belief import estimate
 from cloud.sku_location.events import (
     AnyEvent,
     IncomingChanged,
@@ -120,12 +121,25 @@ def opening(state: SkuLocation, cause: Cause, now_ms: int) -> ReorderOpened | No
     """Return the reorder that the position asks for."""
     policy = state.policy
     quantity = wanted_quantity(state, now_ms)
-    if policy is None or quantity < 1:
+    if policy is None or quantity < 1 or is_too_doubtful(state, now_ms):
         return None
     number = 1 if state.reorder is None else state.reorder.number + 1
     return ReorderOpened(
         cause=cause, at_ms=now_ms, number=number, quantity=quantity, source=policy.source
     )
+
+
+def is_too_doubtful(state: SkuLocation, now_ms: int) -> bool:
+    """Say whether the count is less sure than the policy asks for before it orders."""
+    policy = state.policy
+    if policy is None or not policy.confidence_min or not state.belief:
+        return False
+    return estimate(state, now_ms).p_best < policy.confidence_min
+
+
+def is_held(state: SkuLocation, now_ms: int) -> bool:
+    """Say whether a reorder would open now, were the count surer."""
+    return wanted_quantity(state, now_ms) > 0 and is_too_doubtful(state, now_ms)
 
 
 def wanted_quantity(state: SkuLocation, now_ms: int) -> int:

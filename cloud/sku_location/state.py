@@ -29,6 +29,7 @@ class Policy(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     The quantity is rounded up to whole packs and is at least `minimum_order`. `review_weekdays`
     are the days (0 is Monday, UTC) on which a reorder may open; empty means at any time.
     `replenish_at` asks for goods from the backroom when the sales floor has this much or less.
+    While the count is less sure than `confidence_min`, no reorder opens; a recount is asked for.
     """
 
     reorder_point: int
@@ -40,6 +41,7 @@ class Policy(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     source: str = ""
     is_on: bool = True
     replenish_at: int | None = None
+    confidence_min: float = 0.0
 
 
 class Reorder(Struct, frozen=True, kw_only=True, array_like=True, gc=False):

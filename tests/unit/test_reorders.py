@@ -440,3 +440,13 @@ def test_a_weekday_twice_is_a_mistake(tmp_path: Path) -> None:
             tmp_path,
             'reorder_point = 5\norder_up_to = 20\nreview_weekdays = ["monday", "monday"]',
         )
+
+
+def test_a_reorder_waits_until_the_count_is_sure_enough() -> None:
+    world = World()
+    careful = Policy(reorder_point=4, order_up_to=10, confidence_min=0.97)
+    world.commit(SetPolicy(store=STORE, gtin=GTIN, policy=careful))
+    told = world.facts(counted(3))
+    assert not told.reorders
+    assert [(notice.kind, notice.gtin) for notice in told.notices] == [("recount", GTIN)]
+    assert len(world.facts(counted(3)).reorders) == 1

@@ -150,7 +150,8 @@ CEL_TYPES = {"bool": bool, "int": int, "double": float, "string": str, "list(str
 def test_every_variable_has_a_value_of_its_type(name: str) -> None:
     variable = VARIABLES[name]
     location = LocationFacts(location="S", temperature_c=1.0)
-    value = read(context_at("2026-11-27T12:00:00+00:00", location), name)
+    sku = SkuFacts(gtin=GTIN, on_hand=1, believed=1, believed_low=1, confidence=0.9, p_out=0.0)
+    value = read(context_at("2026-11-27T12:00:00+00:00", location, sku), name)
     assert type(value) is CEL_TYPES[variable.type]
     assert type(variable.example) is CEL_TYPES[variable.type]
     if variable.values:

@@ -20,7 +20,8 @@ class PolicyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Rounded up to whole packs, at least `minimum_order`. Reorders open on `review_days` only (UTC;
     empty: on any). `replenish_at`: ask for goods from the backroom when the sales floor has this
-    much or less.
+    much or less. `confidence_min`: while the count is less sure than this, ask for a recount and
+    order nothing.
     """
 
     reorder_point: Amount
@@ -32,6 +33,7 @@ class PolicyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: Annotated[str, Meta(max_length=64, description="supplier or source warehouse")] = ""
     is_on: bool = True
     replenish_at: Amount | None = None
+    confidence_min: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class PolicyDocument(Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ def policy_of(body: PolicyBody) -> Policy:
         source=body.source,
         is_on=body.is_on,
         replenish_at=body.replenish_at,
+        confidence_min=body.confidence_min,
     )
     for problem in policy_problems(policy):
         raise invalid("policy", problem)
@@ -109,6 +112,7 @@ def policy_document(state: SkuLocation, policy: Policy) -> PolicyDocument:
         source=policy.source,
         is_on=policy.is_on,
         replenish_at=policy.replenish_at,
+        confidence_min=policy.confidence_min,
     )
     return PolicyDocument(
         location=state.store,
