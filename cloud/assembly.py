@@ -38,6 +38,7 @@ from cloud.orders.stock_router import StockRouter
 from cloud.policies import withdrawn
 from cloud.publisher.handover import Handover
 from cloud.publisher.pump import Publisher, first_cause
+from cloud.recounts.watching import CountWatcher
 from cloud.reorders.escalation import HOUR_MS, Patience
 from cloud.reorders.watching import ReorderWatcher
 from cloud.reservations.sweeper import Sweeper
@@ -72,11 +73,19 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
         closing(SqliteReader(path)) as publisher_reads,
         closing(SqliteReader(path)) as redrive_reads,
         closing(SqliteReader(path)) as reorder_reads,
+        closing(SqliteReader(path)) as count_reads,
         _reads(path, settings.api) as reads,
         _api(settings.api, tokens, reads, rule_book) as api,
     ):
         cloud = _Cloud(
-            settings, shard, publisher_reads, redrive_reads, reorder_reads, api, stopping
+            settings,
+            shard,
+            publisher_reads,
+            redrive_reads,
+            reorder_reads,
+            count_reads,
+            api,
+            stopping,
         )
         try:
             await cloud.run(policies)
@@ -259,6 +268,7 @@ class _Cloud:
         publisher_reads: JournalReader,
         redrive_reads: JournalReader,
         reorder_reads: JournalReader,
+        count_reads: JournalReader,
         api: _Api,
         stopping: asyncio.Event,
     ) -> None:
@@ -305,6 +315,13 @@ class _Cloud:
             shard_of=self._shard_of,
             now_ms=now_ms,
             patience=Patience(first_ms=settings.shards.escalate_reorders_after_h * HOUR_MS),
+        )
+        self._counts: Final = CountWatcher(
+            count_reads,
+            shard_of=self._shard_of,
+            now_ms=now_ms,
+            per_day=settings.counts.recounts_per_day,
+            at_hour=settings.counts.at_hour,
         )
 
     def _shard_of(self, store: str) -> HostedShard:
@@ -357,6 +374,7 @@ class _Cloud:
             group.create_task(self._ingest.run())
             group.create_task(self._redriver.run())
             group.create_task(self._watcher.run())
+            group.create_task(self._counts.run())
             group.create_task(self._api.run())
 
     async def _set_policies(self, policies: list[SetPolicy]) -> None:

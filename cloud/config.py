@@ -98,6 +98,13 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reader_threads: Annotated[int, Meta(ge=1, le=64, description="1 to 64 threads")] = 4
 
 
+class CountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The day's look at counts: how many recounts a store can do, and when it is asked (UTC)."""
+
+    recounts_per_day: Annotated[int, Meta(ge=0, le=10_000, description="0 to 10000")] = 20
+    at_hour: Annotated[int, Meta(ge=0, le=23, description="0 to 23, UTC")] = 4
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`cloud.toml`. Without `[api]`, no HTTP is served."""
 
@@ -106,6 +113,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shards: ShardSettings = ShardSettings()
     ingest: IngestSettings = IngestSettings()
     publisher: PublisherSettings = PublisherSettings()
+    counts: CountSettings = CountSettings()
     api: ApiSettings | None = None
 
 

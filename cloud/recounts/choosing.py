@@ -26,26 +26,31 @@ COUNTED_LATELY_MS: Final = 2 * 86_400_000
 
 
 class Candidate(NamedTuple):
-    """A SKU-location that should be counted, why, and how much that is worth."""
+    """A SKU-location, what is believed of it, and what a recount of it is worth (0: nothing)."""
 
     state: SkuLocation
     known: Estimate
     value: float
 
+    def is_settled(self, confidence_min: float) -> bool:
+        """Say whether the book should follow the belief."""
+        return self.known.p_best >= confidence_min and self.known.best != self.state.on_hand
 
-def choose(states: Iterable[SkuLocation], now_ms: int, budget: int) -> list[Candidate]:
-    """Return up to `budget` SKU-locations whose recount is worth most, the best first."""
-    candidates = (_candidate(state, now_ms) for state in states if is_countable(state, now_ms))
+
+def looked_at(state: SkuLocation, now_ms: int) -> Candidate | None:
+    """Return a SKU-location as a candidate; `None` where nothing is believed that a count tells."""
+    if not state.belief or state.measure != "units":
+        return None
+    known = estimate(state, now_ms)
+    counted_at_ms = parts(state.belief)[0].counted_at_ms
+    was_counted = now_ms - counted_at_ms < COUNTED_LATELY_MS
+    return Candidate(state, known, 0.0 if was_counted else recount_value(known.distribution))
+
+
+def choose(candidates: Iterable[Candidate], budget: int) -> list[Candidate]:
+    """Return up to `budget` candidates whose recount is worth most, the best first."""
     worthwhile = (candidate for candidate in candidates if candidate.value >= VALUE_MIN)
     return nlargest(budget, worthwhile, key=_rank)
-
-
-def is_countable(state: SkuLocation, now_ms: int) -> bool:
-    """Say whether anything is believed of it that a count could change."""
-    if not state.belief or state.measure != "units":
-        return False
-    counted_at_ms = parts(state.belief)[0].counted_at_ms
-    return now_ms - counted_at_ms >= COUNTED_LATELY_MS
 
 
 def recount_value(distribution: Mapping[int, float]) -> float:
@@ -59,11 +64,6 @@ def recount_value(distribution: Mapping[int, float]) -> float:
             share * count_likelihood(outcome, there, 1) for there, share in distribution.items()
         )
     return max(0.0, after - before)
-
-
-def _candidate(state: SkuLocation, now_ms: int) -> Candidate:
-    known = estimate(state, now_ms)
-    return Candidate(state, known, recount_value(known.distribution))
 
 
 def _rank(candidate: Candidate) -> tuple[float, str]:

@@ -283,7 +283,10 @@ VARIABLES: Final[dict[str, Variable]] = {
             name="p_out",
             type=DOUBLE,
             path="sku.p_out",
-            doc="how probable it is that nothing is on hand, 0.0 to 1.0 in hundredths; may be unknown",
+            doc=(
+                "how probable it is that nothing is on hand, 0.0 to 1.0 in hundredths;"
+                " may be unknown"
+            ),
             example=0.02,
             may_be_unknown=True,
         ),
