@@ -38,6 +38,7 @@ def _give_up(
             gtin=line.gtin,
             quantity=missing,
             reorder_number=reorder_number(advice.reorder_id, advice.store, line.gtin),
+            has_arrived=any(each.received for each in advice.lines),
         )
     )
     if isinstance(told, Refused):

@@ -109,10 +109,14 @@ class Announce(SkuMessage, frozen=True, kw_only=True, tag=12, gc=False):
 
 
 class Unannounce(SkuMessage, frozen=True, kw_only=True, tag=13, gc=False):
-    """Goods that were shipped to here will not come. `reorder_number` as in `Announce`."""
+    """Goods that were shipped to here will not come. `reorder_number` as in `Announce`.
+
+    `has_arrived`: other goods of the same despatch came, so that these may be here, unread.
+    """
 
     quantity: int
     reorder_number: int = 0
+    has_arrived: bool = False
 
 
 class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):

@@ -4,12 +4,10 @@ from typing import Final
 
 from cloud.sku_location.belief import rates
 from cloud.sku_location.belief.cells import Cells, add
-from cloud.sku_location.belief.posterior import DAY_MS, Posterior
+from cloud.sku_location.belief.posterior import Posterior
 from cloud.sku_location.belief.record import Open
 from cloud.sku_location.belief.tags import SURELY_THERE, TAGS_MAX, Tag
 
-_CLOSED_WITHIN_MS: Final = 4 * DAY_MS
-"""A remainder that is written off later than this after the goods came was never shipped."""
 _UNREAD_MAX: Final = 4
 
 
@@ -44,13 +42,13 @@ def add_hidden(posterior: Posterior, quantity: int) -> None:
     posterior.hidden_sweeps = 0
 
 
-def remainder_closed(posterior: Posterior, quantity: int, at_ms: int) -> None:
+def remainder_closed(posterior: Posterior, quantity: int) -> None:
     """Of an advised delivery so many units were never read, and nobody expects them any more.
 
     They were not sent, or their tags went unread at the dock.
     """
-    if not posterior.tags or at_ms - posterior.received_at_ms > _CLOSED_WITHIN_MS:
-        return
+    if not posterior.received_at_ms:
+        return  # Goods that never came with tags were not sent.
     weights = [
         _unread_chance(unread) * _short_chance(quantity - unread)
         for unread in range(min(quantity, _UNREAD_MAX) + 1)

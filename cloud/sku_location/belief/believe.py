@@ -27,7 +27,6 @@ from cloud.sku_location.belief.tags import digest_of
 from cloud.sku_location.events import (
     AnyEvent,
     Fulfilled,
-    IncomingChanged,
     MovedAway,
     MovedHere,
     ObservedEvent,
@@ -38,7 +37,7 @@ from cloud.sku_location.events import (
     Sold,
     WrittenOff,
 )
-from cloud.sku_location.messages import TakeIn
+from cloud.sku_location.messages import TakeIn, Unannounce
 from cloud.sku_location.state import SkuLocation
 from protocol.facts import (
     GoodsReceived,
@@ -173,6 +172,12 @@ def _arrival_notes(quantity: int, epcs: Sequence[bytes], at_ms: int, how: int) -
     return b"".join(notes)
 
 
+def _remainder_note(gone: Unannounce, at_ms: int) -> bytes:
+    if not gone.has_arrived:
+        return b""
+    return note(NoteKind.REMAINDER_CLOSED, at_ms, gone.quantity)
+
+
 def _moved_notes(moved: TagsMoved, at_ms: int) -> bytes:
     if moved.from_zone == moved.to_zone or {moved.from_zone, moved.to_zone} <= _OUTSIDE:
         return b""
@@ -204,6 +209,7 @@ _NOTES_OF: Final[dict[type, Callable[[Any, int], bytes]]] = {
     TagsMoved: _moved_notes,
     ShelfCounted: _shelf_note,
     TakeIn: _taken_in_notes,
+    Unannounce: _remainder_note,
 }
 
 _KIND_OF_EVENT: Final[dict[type, NoteKind]] = {
@@ -221,9 +227,5 @@ _KIND_OF_EVENT: Final[dict[type, NoteKind]] = {
 
 
 def _note_of_event(event: AnyEvent, at_ms: int) -> bytes:
-    if isinstance(event, IncomingChanged):
-        if event.quantity < 0:
-            return note(NoteKind.REMAINDER_CLOSED, at_ms, -event.quantity)
-        return b""
     kind = _KIND_OF_EVENT.get(type(event))
     return b"" if kind is None else note(kind, at_ms, getattr(event, "quantity", 0), 1)

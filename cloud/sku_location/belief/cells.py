@@ -5,7 +5,6 @@ In memory a dictionary of doubles that need not add up to 1; packed, at most `CE
 the likeliest count stays exact.
 """
 
-from collections.abc import Iterable
 from struct import Struct as Layout
 from typing import Final
 
@@ -16,21 +15,26 @@ CELLS_MAX: Final = 40
 GONE_MAX: Final = 255
 STEPS_MAX: Final = 255
 _FULL: Final = 65_535
+_NEGLIGIBLE: Final = 0.00001
 _CELL: Final = Layout(">BBH")
 
 
-def pack(cells: Cells, step: int) -> tuple[bytes, int, int]:
-    """Return `(packed, base, step)`: hidden counts are `base + step * packed`."""
+def pack(cells: Cells) -> tuple[bytes, int, int]:
+    """Return `(packed, base, step)`: hidden counts are `base + step * packed`.
+
+    Steps wider than 1 are for goods without known tags: of which there can be many.
+    """
     cells = bounded(cells)
-    step = _step_for(cells, step)
-    if step > 1:
-        cells = bounded(_on_grid(cells, step))
+    step = 1
+    if all(gone == 0 for gone, _ in cells):
+        step = _step_for(cells)
+    cells = bounded(_on_grid(cells, step) if step > 1 else cells)
     base = min(hidden for _, hidden in cells)
     top = max(cells.values())
     packed = b"".join(
         _CELL.pack(gone, (hidden - base) // step, share)
         for (gone, hidden), weight in sorted(cells.items())
-        if (share := int(_FULL * (weight / top) + 0.5))
+        if (share := int(_FULL * (weight / top) + 0.5)) and hidden - base <= STEPS_MAX * step
     )
     return packed, base, step
 
@@ -53,8 +57,9 @@ def normalised(cells: Cells) -> Cells:
 
 
 def bounded(cells: Cells) -> Cells:
-    """Return the heaviest cells, as many as may be kept."""
-    cells = {cell: weight for cell, weight in cells.items() if weight > 0 and cell[0] <= GONE_MAX}
+    """Return the heaviest cells, as many as may be kept, without those of no weight to speak of."""
+    least = max(cells.values()) * _NEGLIGIBLE
+    cells = {cell: w for cell, w in cells.items() if w > least and cell[0] <= GONE_MAX}
     if len(cells) <= CELLS_MAX:
         return cells
     heaviest = sorted(cells, key=lambda cell: (-cells[cell], cell))[:CELLS_MAX]
@@ -79,17 +84,12 @@ def counts(cells: Cells, tags: int) -> dict[int, float]:
     return {count: by_count[count] / total for count in sorted(by_count)}
 
 
-def _step_for(cells: Cells, step: int) -> int:
-    width = _width(hidden for _, hidden in cells)
-    rows = len({gone for gone, _ in cells})
-    while width // step >= min(STEPS_MAX, max(8, CELLS_MAX // rows)):
+def _step_for(cells: Cells) -> int:
+    known = [hidden for _, hidden in cells]
+    width, step = max(known) - min(known), 1
+    while width // step >= CELLS_MAX:
         step *= 2
     return step
-
-
-def _width(values: Iterable[int]) -> int:
-    known = list(values)
-    return max(known) - min(known)
 
 
 def _on_grid(cells: Cells, step: int) -> Cells:

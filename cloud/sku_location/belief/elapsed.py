@@ -116,6 +116,7 @@ def _hear_silence(posterior: Posterior, from_ms: int, now_ms: int) -> None:
         return
     known = len(posterior.tags)
     cells: Cells = {}
+    add(cells, known, 0, rates.SILENTLY_GONE)
     for (gone, hidden), weight in posterior.cells.items():
         is_there = known - gone + hidden > 0
         add(cells, gone, hidden, weight * likelihood if is_there else weight)

@@ -71,6 +71,9 @@ def depart_unseen(posterior: Posterior, exit_read: float) -> None:
         add(cells, gone, hidden, weight * rates.SALE_FALSE)
         total += weight * rates.SALE_FALSE
         if on_hand <= 0:
+            # A unit was sold that was not thought to be here; where one was, another may be.
+            add(cells, gone, hidden, weight * rates.UNACCOUNTED * 4)
+            add(cells, gone, hidden + 1, weight * rates.UNACCOUNTED)
             continue
         true = weight * (1.0 - rates.SALE_FALSE)
         of_known = true * (there / on_hand) * (1.0 - exit_read)

@@ -118,6 +118,6 @@ def _hear(posterior: Posterior, heard: Note) -> None:  # noqa: C901 # A table of
     elif kind == NoteKind.TAKEN:
         leaving.take_away_units(posterior, quantity)
     elif kind == NoteKind.REMAINDER_CLOSED:
-        arriving.remainder_closed(posterior, quantity, at_ms)
+        arriving.remainder_closed(posterior, quantity)
     elif kind == NoteKind.SHELF_COUNTED:
         counting.shelf_counted(posterior, heard.digest, quantity, heard.detail, at_ms)

@@ -48,7 +48,7 @@ class Posterior:
 
     def packed(self) -> Belief:
         """Pack it again."""
-        packed, base, step = cell_packing.pack(self.cells, self.step)
+        packed, base, step = cell_packing.pack(self.cells)
         return Belief(
             cells=packed,
             base=base,
@@ -132,6 +132,17 @@ class Posterior:
         self.note_present([tag])
         self.tags.remove(tag)
         self._gone_within()
+
+    def forget_gone(self) -> None:
+        """Let tags be known no more that have left as good as certainly."""
+        for tag in [tag for tag in self.tags if tag.odds >= tags.FORGOTTEN_FROM]:
+            cells: Cells = {}
+            for (gone, hidden), weight in self.cells.items():
+                if gone:
+                    cell_packing.add(cells, gone - 1, hidden, weight)
+            if cells:
+                self.tags.remove(tag)
+                self.reweigh(cells)
 
     def _gone_within(self) -> None:
         """Keep to cells in which no more have left than are known."""

@@ -70,6 +70,9 @@ LINE_SHORT: Final = 0.01
 ENTRY_STAYS: Final = 0.5
 """A known tag came in by the exit and no refund told of it: it stays. Else its owner carries it."""
 
+SILENTLY_GONE: Final = 0.0005
+"""All of an article may be damaged, hidden or gone in a way that nobody told of."""
+
 SURPRISE: Final = 0.002
 """A count or a sweep may always show that everything believed so far was wrong."""
 

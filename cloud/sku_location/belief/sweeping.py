@@ -48,6 +48,7 @@ def swept(
         posterior.reads, posterior.misses = posterior.reads // 2, posterior.misses // 2
     _name(posterior, new, fresh)
     _age_hidden(posterior, is_complete=is_complete)
+    posterior.forget_gone()
 
 
 _LEARNT_MAX: Final = 4_000

@@ -20,6 +20,8 @@ DIGEST_BYTES: Final = 6
 SURELY_THERE: Final = 0.0001
 """Odds of having left, of a tag that was just read."""
 SURELY_GONE: Final = 10_000.0
+FORGOTTEN_FROM: Final = 1_000.0
+"""A tag with these odds of having left is forgotten; if it is read again, it is a new one."""
 
 _PACKED: Final = Layout(f">{DIGEST_BYTES}sBBBB")
 _HISTORY_MAX: Final = 30
