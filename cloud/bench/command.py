@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from cloud.bench import availability as availability_bench
+from cloud.bench import belief as belief_bench
 from cloud.bench.availability import AvailabilityReport, Size
+from cloud.bench.belief import BeliefReport
 from cloud.console import print_json
 
 app = typer.Typer(help="Measure what is promised to be fast.", no_args_is_help=True)
@@ -39,6 +41,41 @@ def availability(
         typer.echo("\n".join(_lines(report)))
     if not report.holds:
         raise typer.Exit(1)
+
+
+@app.command()
+def belief(
+    sku_locations: Annotated[int, typer.Option(min=1, max=20_000_000)] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let many SKU-locations hear facts and say how sure they are (exit status 1: too dear)."""
+    report = belief_bench.bench(sku_locations)
+    if as_json:
+        print_json([report])
+    else:
+        typer.echo("\n".join(_belief_lines(report)))
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def _belief_lines(report: BeliefReport) -> list[str]:
+    verdict = "holds" if report.holds else "does not hold"
+    return [
+        f"{report.sku_locations} SKU-locations in memory, {report.facts} facts",
+        (
+            f"{report.memory_bytes} bytes of memory each, {report.stored_bytes} stored,"
+            f" {report.belief_bytes} of them the belief"
+        ),
+        (
+            f"a sale: {report.sale_us} us, without a belief {report.sale_without_belief_us} us;"
+            f" a tag that leaves: {report.exit_us} us; a sweep: {report.sweep_us} us;"
+            f" asking how sure: {report.estimate_us} us"
+        ),
+        (
+            f"a sale costs {report.ratio} of one without a belief,"
+            f" at most {report.ratio_max}: {verdict}"
+        ),
+    ]
 
 
 def _lines(report: AvailabilityReport) -> list[str]:
