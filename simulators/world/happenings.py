@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from protocol.facts import Measure
-from protocol.ids import Gtin
+from protocol.ids import Epc, Gtin
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,86 @@ class OrderShipped(NamedTuple):
     at_ms: int
     order: str
     lines: tuple[Line, ...]
+
+
+class AdviceSent(NamedTuple):
+    """The warehouse said what it had sent; the goods are on their way."""
+
+    at_ms: int
+    document: str
+    lines: tuple[Line, ...]
+
+
+class TagRead(NamedTuple):
+    """One tag as an antenna read it, `count` times, at a time by the reader's own clock."""
+
+    antenna: int
+    epc: Epc
+    rssi_dbm: float
+    read_at_ms: int
+    count: int = 1
+
+
+class TagReads(NamedTuple):
+    """A report of a reader, as it arrived."""
+
+    at_ms: int
+    reader: str
+    reads: tuple[TagRead, ...]
+
+
+class SweepStarted(NamedTuple):
+    """Somebody begins to walk through the store with a handheld reader."""
+
+    at_ms: int
+    sweep: str
+
+
+class SweepEnded(NamedTuple):
+    """And is through."""
+
+    at_ms: int
+    sweep: str
+
+
+class ManualCount(NamedTuple):
+    """Staff counted all of an article that they found."""
+
+    at_ms: int
+    gtin: Gtin
+    quantity: int
+    measure: Measure
+
+
+class ShelfWeighed(NamedTuple):
+    """A shelf scale showed a weight, in grams."""
+
+    at_ms: int
+    shelf: int
+    weight_g: int
+    is_stable: bool
+
+
+class GatewayRebooted(NamedTuple):
+    """The gateway was off for a while; what readers reported meanwhile is lost."""
+
+    at_ms: int
+
+
+Observed = (
+    Sale
+    | Refund
+    | PostVoid
+    | Receipt
+    | AdviceSent
+    | TagReads
+    | SweepStarted
+    | SweepEnded
+    | ManualCount
+    | ShelfWeighed
+    | GatewayRebooted
+)
+"""What devices and papers of a store show."""
 
 
 Happening = Sale | Refund | PostVoid | Receipt | DockPassed | OrderPicked | OrderShipped
