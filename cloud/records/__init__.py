@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from cloud.journal.rows import RecordRow
+from cloud.records.basket_watch import BasketWatch
 from cloud.records.despatch_advice import DespatchAdvice
 from cloud.records.discrepancy import Discrepancy
 from cloud.records.document import Document
@@ -19,6 +20,7 @@ from cloud.records.sale_void import SaleVoid
 RECORD_TYPES: Final[dict[str, type[Record]]] = {
     kind.KIND: kind
     for kind in (
+        BasketWatch,
         DespatchAdvice,
         Discrepancy,
         Document,

@@ -5,9 +5,10 @@ transaction fails it is thrown away, so nothing uncommitted is ever left in memo
 inputs with the same positions and times it makes the same rows (P8). Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from cloud.baskets.watching import LINES_JUDGED_MAX, judge_lines, note_facts, watches
 from cloud.commands import AnyCommand
 from cloud.commands.stock import ApplyFact
 from cloud.journal.port import JournalReader
@@ -28,6 +29,7 @@ from cloud.journal.rows import (
 from cloud.receiving.expected import ExpectedGoods
 from cloud.receiving.portal import is_arrival, receive_fact
 from cloud.records import Record, record_row
+from cloud.records.basket_watch import BasketWatch
 from cloud.records.despatch_advice import DespatchAdvice
 from cloud.records.discrepancy import Discrepancy
 from cloud.records.notice import Notice
@@ -64,13 +66,16 @@ StoreFact = DeviceHealthChanged | FactsShed
 """Facts about a store's equipment rather than about goods: journalled, counted, nothing else."""
 
 
+FACTS_PER_POSITION_MAX: Final = STATES_PER_UPDATE_MAX - LINES_JUDGED_MAX
+
+
 def positions_of(facts: int) -> int:
     """Return how many positions a batch of new facts takes; its row carries the last of them.
 
     No position ever changes more states than fit into one update, so that a mirror can be brought
     up to date in steps that it can check.
     """
-    return 1 + (facts - 1) // STATES_PER_UPDATE_MAX
+    return 1 + (facts - 1) // FACTS_PER_POSITION_MAX
 
 
 class Changes:
@@ -111,21 +116,40 @@ class Changes:
     ) -> None:
         """Apply the facts of a batch that are new; `first_seq` numbers the first of them."""
         error_ms = clock_error_ms(sent_at_ms, stamp.now_ms)
-        stock_facts = [fact for fact in facts if not isinstance(fact, StoreFact)]
+        stock_facts = [
+            corrected(fact, error_ms) for fact in facts if not isinstance(fact, StoreFact)
+        ]
         self._activate(stamp.store, {fact.gtin for fact in stock_facts})
         claimed = self._claimed(stamp.store, stock_facts)
         first_position = stamp.position - positions_of(len(facts)) + 1
+        is_watched = watches(stock_facts)
+        if is_watched:
+            self._at_watch(stamp, first_position, stock_facts, judge_lines)
         for index, fact in enumerate(facts):
             if isinstance(fact, StoreFact):
                 self.facts_applied += 1
                 continue
             seq = first_seq + index
-            position = first_position + index // STATES_PER_UPDATE_MAX
+            position = first_position + index // FACTS_PER_POSITION_MAX
             timed = corrected(fact, error_ms)
             refused = self._apply_fact(stamp, position, seq, timed, claimed)
             if refused is not None:
                 self.quarantined.append(quarantined_fact(stamp, seq, timed, refused))
                 self._tell_of_refused(stamp, position, seq, fact, refused)
+        if is_watched:
+            self._at_watch(stamp, stamp.position, stock_facts, note_facts)
+
+    def _at_watch(
+        self,
+        stamp: Stamp,
+        position: int,
+        facts: list[StockFact],
+        do: Callable[[Desk, list[StockFact]], None],
+    ) -> None:
+        desk = self._desk(stamp, BasketWatch.__name__)
+        do(desk, facts)
+        if desk.has_changed:
+            self._adopt(desk, position)
 
     def _tell_of_refused(
         self, stamp: Stamp, position: int, seq: int, fact: StockFact, refused: Refused

@@ -19,6 +19,7 @@ from cloud.sku_location.messages import (
     FollowBelief,
     HoldMessage,
     HoldStock,
+    JudgeLine,
     MarkReorder,
     ReviewReorder,
 )
@@ -36,7 +37,7 @@ from cloud.sku_location.state import Cause, SkuLocation
 from cloud.sku_location.stock import StockMessage, decide_stock
 from protocol.facts import Fact, StockFact
 
-EvidenceMessage = (Fact, HoldMessage, StockMessage)
+EvidenceMessage = (Fact, HoldMessage, StockMessage, JudgeLine)
 """What may say something of the true count."""
 
 LOGIC_ERA: Final = 3
@@ -91,16 +92,19 @@ def _effects_of(
         return decide_mark(state, message, cause, now_ms)
     if isinstance(message, EscalateReorder):
         return decide_escalation(state, message, cause, now_ms)
-    if isinstance(message, ReviewReorder | FollowBelief):
+    if isinstance(message, ReviewReorder | FollowBelief | JudgeLine):
         return _on_review(state, message, cause, now_ms)
     assert_never(message)
 
 
 def _on_review(
-    state: SkuLocation, message: ReviewReorder | FollowBelief, cause: Cause, now_ms: int
+    state: SkuLocation,
+    message: ReviewReorder | FollowBelief | JudgeLine,
+    cause: Cause,
+    now_ms: int,
 ) -> list[AnyEvent]:
-    """A look at the position has only consequences."""
-    if isinstance(message, ReviewReorder):
+    """A look at the position, or at a till line, has only consequences."""
+    if not isinstance(message, FollowBelief):
         return []
     return book_follows(state, state.belief, cause, now_ms, now_ms)
 

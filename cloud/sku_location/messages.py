@@ -185,6 +185,16 @@ class FollowBelief(SkuMessage, frozen=True, kw_only=True, tag=22, gc=False):
     """Let the book say what is believed, if that is sure enough."""
 
 
+class JudgeLine(SkuMessage, frozen=True, kw_only=True, tag=23, gc=False):
+    """A till line, of which the exit saw nothing pass, was held against what else passed it.
+
+    `ratio_percent` above 100 speaks for a mistaken line, below 100 against it.
+    """
+
+    line_at_ms: int
+    ratio_percent: int
+
+
 AnyMessage = (
     SetPolicy
     | HoldStock
@@ -208,4 +218,5 @@ AnyMessage = (
     | EscalateReorder
     | ReviewReorder
     | FollowBelief
+    | JudgeLine
 )

@@ -4,11 +4,12 @@ from typing import Final
 
 from cloud.sku_location.belief import rates
 from cloud.sku_location.belief.cells import Cells, add
-from cloud.sku_location.belief.posterior import Posterior
+from cloud.sku_location.belief.posterior import DAY_MS, Posterior
 from cloud.sku_location.belief.record import Open
 from cloud.sku_location.belief.tags import SURELY_THERE, TAGS_MAX, Tag
 
 _UNREAD_MAX: Final = 4
+_TOLD_WITHIN_MS: Final = 4 * DAY_MS
 
 
 def received_tag(posterior: Posterior, digest: bytes, at_ms: int, *, is_advised: bool) -> None:
@@ -42,13 +43,19 @@ def add_hidden(posterior: Posterior, quantity: int) -> None:
     posterior.hidden_sweeps = 0
 
 
-def remainder_closed(posterior: Posterior, quantity: int) -> None:
+def remainder_closed(posterior: Posterior, quantity: int, at_ms: int) -> None:
     """Of an advised delivery so many units were never read, and nobody expects them any more.
 
-    They were not sent, or their tags went unread at the dock.
+    They were not sent, or their tags went unread at the dock; and then a sweep may have found them
+    before this was told.
     """
     if not posterior.received_at_ms:
         return  # Goods that never came with tags were not sent.
+    if at_ms - posterior.surplus_at_ms > _TOLD_WITHIN_MS:
+        posterior.surplus = 0
+    found = min(quantity, posterior.surplus)
+    posterior.surplus -= found
+    quantity -= found
     weights = [
         _unread_chance(unread) * _short_chance(quantity - unread)
         for unread in range(min(quantity, _UNREAD_MAX) + 1)
@@ -111,15 +118,15 @@ def return_undone(posterior: Posterior, quantity: int) -> None:
         posterior.reweigh(cells)
 
 
-def arrive_unseen(posterior: Posterior, exit_read: float) -> None:
-    """A unit was taken back whose tag nobody read on its way in.
+def arrive_unseen(posterior: Posterior, exit_read: float, false: float) -> None:
+    """A unit was taken back whose tag nobody read on its way in; `false`: or nothing was.
 
     It may be one that left unread before, and then its tag is known.
     """
     cells: Cells = {}
     for (gone, hidden), weight in posterior.cells.items():
-        add(cells, gone, hidden, weight * rates.RETURN_FALSE)
-        true = weight * (1.0 - rates.RETURN_FALSE) * (1.0 - exit_read)
+        add(cells, gone, hidden, weight * false)
+        true = weight * (1.0 - false) * (1.0 - exit_read)
         again = gone / (gone + 1)
         add(cells, gone - 1, hidden, true * again if gone else 0.0)
         add(cells, gone, hidden + 1, true * (1.0 - again))

@@ -12,6 +12,7 @@ from cloud.sku_location.belief.elapsed import settle
 from cloud.sku_location.belief.notes import (
     ADVISED,
     CERTAIN,
+    NO_DIGEST,
     NOTE_BYTES,
     NOTES_MAX,
     REPEATED,
@@ -37,7 +38,7 @@ from cloud.sku_location.events import (
     Sold,
     WrittenOff,
 )
-from cloud.sku_location.messages import TakeIn, Unannounce
+from cloud.sku_location.messages import JudgeLine, TakeIn, Unannounce
 from cloud.sku_location.state import SkuLocation
 from protocol.facts import (
     GoodsReceived,
@@ -178,6 +179,11 @@ def _remainder_note(gone: Unannounce, at_ms: int) -> bytes:
     return note(NoteKind.REMAINDER_CLOSED, at_ms, gone.quantity)
 
 
+def _judged_note(judged: JudgeLine, at_ms: int) -> bytes:
+    line = judged.line_at_ms.to_bytes(len(NO_DIGEST))
+    return note(NoteKind.LINE_JUDGED, at_ms, 0, judged.ratio_percent, line)
+
+
 def _moved_notes(moved: TagsMoved, at_ms: int) -> bytes:
     if moved.from_zone == moved.to_zone or {moved.from_zone, moved.to_zone} <= _OUTSIDE:
         return b""
@@ -210,6 +216,7 @@ _NOTES_OF: Final[dict[type, Callable[[Any, int], bytes]]] = {
     ShelfCounted: _shelf_note,
     TakeIn: _taken_in_notes,
     Unannounce: _remainder_note,
+    JudgeLine: _judged_note,
 }
 
 _KIND_OF_EVENT: Final[dict[type, NoteKind]] = {

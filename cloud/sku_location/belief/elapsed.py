@@ -11,7 +11,7 @@ from typing import Final
 from cloud.sku_location.belief import rates
 from cloud.sku_location.belief.arriving import arrive_unseen
 from cloud.sku_location.belief.cells import Cells, add
-from cloud.sku_location.belief.leaving import depart_unseen, take_away_units
+from cloud.sku_location.belief.leaving import mistaken_share, sale_unconfirmed, take_away_units
 from cloud.sku_location.belief.posterior import DAY_MS, Posterior
 
 MATCHED_WITHIN_MS: Final = 45 * 60_000
@@ -47,14 +47,14 @@ def _close_open(posterior: Posterior, now_ms: int) -> None:
         if index >= overdue and now_ms - item.at_ms < patience_ms:
             posterior.open.append(item)
         elif item.kind == "sale":
-            for _ in range(item.quantity):
-                depart_unseen(posterior, posterior.exit_read)
+            sale_unconfirmed(posterior, item)
             posterior.exits_missed = min(10_000, posterior.exits_missed + item.quantity)
         elif item.kind == "shipment":
             take_away_units(posterior, item.quantity)
         elif item.kind == "return":
+            false = mistaken_share(rates.RETURN_FALSE, item.ratio_percent)
             for _ in range(item.quantity):
-                arrive_unseen(posterior, posterior.exit_read)
+                arrive_unseen(posterior, posterior.exit_read, false)
         elif item.kind == "entry":
             _doubt_entry(posterior, item.tag)
 

@@ -8,6 +8,8 @@ or without a sale.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloud.sku_location.belief import rates
 from cloud.sku_location.belief.cells import Cells, add
 from cloud.sku_location.belief.posterior import Posterior
@@ -31,7 +33,8 @@ def sold(posterior: Posterior, quantity: int, lines: int, at_ms: int) -> None:
     matched = posterior.match("exit", quantity)
     posterior.exits_read = min(10_000, posterior.exits_read + matched)
     if quantity > matched:
-        posterior.open.append(Open("sale", at_ms, quantity - matched))
+        left = quantity - matched
+        posterior.open.append(Open("sale", at_ms, left, line_quantity=quantity))
 
 
 def sale_undone(posterior: Posterior, quantity: int) -> None:
@@ -60,22 +63,49 @@ def left_by_exit(posterior: Posterior, digest: bytes, confidence: float, at_ms: 
         posterior.open.append(Open("exit", at_ms, 1, digest))
 
 
-def depart_unseen(posterior: Posterior, exit_read: float) -> None:
-    """A unit was sold that the exit did not read, though it reads this share of them."""
+def line_judged(posterior: Posterior, line_at_ms: int, ratio_percent: int) -> None:
+    """Something else speaks for or against a till line that waits for the exit."""
+    for index, item in enumerate(posterior.open):
+        if item.at_ms == line_at_ms and item.kind in ("sale", "return"):
+            posterior.open[index] = replace(item, ratio_percent=ratio_percent)
+            return
+
+
+def mistaken_share(prior: float, ratio_percent: int) -> float:
+    """Return how likely a line is mistaken, by a prior share and a likelihood ratio."""
+    odds = prior / (1.0 - prior) * ratio_percent / 100
+    return odds / (1.0 + odds)
+
+
+def sale_unconfirmed(posterior: Posterior, item: Open) -> None:
+    """The exit has read nothing of what the till sold. A second unit is doubted more."""
+    for number in range(item.quantity):
+        is_extra = item.line_quantity - number > 1
+        false = mistaken_share(rates.SALE_FALSE, item.ratio_percent)
+        if is_extra:
+            false += rates.SALE_QUANTITY_FALSE
+        depart_unseen(posterior, posterior.exit_read, false)
+
+
+def depart_unseen(posterior: Posterior, exit_read: float, false: float = rates.SALE_FALSE) -> None:
+    """A unit was sold that the exit did not read, though it reads this share of them.
+
+    `false` is how likely nothing was, before the exit stayed mute.
+    """
     known = len(posterior.tags)
     cells: Cells = {}
     moved = total = 0.0
     for (gone, hidden), weight in posterior.cells.items():
         there = known - gone
         on_hand = there + hidden
-        add(cells, gone, hidden, weight * rates.SALE_FALSE)
-        total += weight * rates.SALE_FALSE
+        add(cells, gone, hidden, weight * false)
+        total += weight * false
         if on_hand <= 0:
             # A unit was sold that was not thought to be here; where one was, another may be.
             add(cells, gone, hidden, weight * rates.UNACCOUNTED * 4)
             add(cells, gone, hidden + 1, weight * rates.UNACCOUNTED)
             continue
-        true = weight * (1.0 - rates.SALE_FALSE)
+        true = weight * (1.0 - false)
         of_known = true * (there / on_hand) * (1.0 - exit_read)
         of_hidden = true * (hidden / on_hand)
         more = rates.SALE_MORE * (1.0 - exit_read)

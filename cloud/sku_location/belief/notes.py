@@ -47,6 +47,7 @@ class NoteKind(IntEnum):
     SHIPPED = 11
     TAKEN = 12
     REMAINDER_CLOSED = 13
+    LINE_JUDGED = 15  # likelihood ratio of a mistake in hundredths; the digest is the line's time
     SHELF_COUNTED = 14  # standard error in hundredths of a unit
 
 
@@ -118,6 +119,8 @@ def _hear(posterior: Posterior, heard: Note) -> None:  # noqa: C901 # A table of
     elif kind == NoteKind.TAKEN:
         leaving.take_away_units(posterior, quantity)
     elif kind == NoteKind.REMAINDER_CLOSED:
-        arriving.remainder_closed(posterior, quantity)
+        arriving.remainder_closed(posterior, quantity, at_ms)
+    elif kind == NoteKind.LINE_JUDGED:
+        leaving.line_judged(posterior, int.from_bytes(heard.digest), heard.detail)
     elif kind == NoteKind.SHELF_COUNTED:
         counting.shelf_counted(posterior, heard.digest, quantity, heard.detail, at_ms)

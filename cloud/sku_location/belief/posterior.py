@@ -7,6 +7,8 @@ Everything that changes it is a function of another module of this package that 
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloud.sku_location.belief import cells as cell_packing
 from cloud.sku_location.belief import rates, tags
 from cloud.sku_location.belief.cells import Cells
@@ -33,6 +35,7 @@ class Posterior:
         self.received_at_ms = self.swept_at_ms = self.counted_at_ms = 0
         self.shelves: tuple[ShelfRead, ...] = ()
         self.shelf_all = self.shelf_part = 0
+        self.surplus = self.surplus_at_ms = 0
 
     @classmethod
     def of(cls, belief: Belief) -> "Posterior":
@@ -92,9 +95,11 @@ class Posterior:
         return None
 
     def reweigh(self, cells: Cells) -> None:
-        """Take over new cells, unless they say that nothing is possible."""
-        if cells and sum(cells.values()) > 0:
-            self.cells = cell_packing.normalised(cell_packing.bounded(cells))
+        """Take over what of new cells is possible; if none is, all stays as it was."""
+        known = len(self.tags)
+        possible = {c: w for c, w in cells.items() if w > 0 and c[0] <= known and c[1] >= 0}
+        if possible:
+            self.cells = cell_packing.normalised(cell_packing.bounded(possible))
 
     def odds(self) -> list[float]:
         """Return each tag's odds of being among the gone."""
@@ -113,7 +118,7 @@ class Posterior:
             used = min(item.quantity, quantity - matched) if item.kind == kind else 0
             matched += used
             if item.quantity > used:
-                remaining.append(Open(item.kind, item.at_ms, item.quantity - used, item.tag))
+                remaining.append(replace(item, quantity=item.quantity - used))
         self.open = remaining
         return matched
 
@@ -175,4 +180,6 @@ _CARRIED: Final = (
     "shelves",
     "shelf_all",
     "shelf_part",
+    "surplus",
+    "surplus_at_ms",
 )

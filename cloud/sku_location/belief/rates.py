@@ -28,6 +28,10 @@ EXIT_READ_WEIGHT: Final = 6.0
 SALE_FALSE: Final = 0.006
 """A till line of this GTIN while something else left: the wrong item of a family was keyed."""
 
+SALE_QUANTITY_FALSE: Final = 0.03
+"""A further unit of a line was only keyed. Half a per cent of lines have a wrong quantity, and few
+lines have more than one unit."""
+
 SALE_MORE: Final = 0.004
 """A unit more left than the line says: the quantity key, or a second unit not scanned."""
 

@@ -29,12 +29,18 @@ OpenKind = Literal["sale", "return", "exit", "entry", "shipment"]
 
 
 class Open(Struct, frozen=True, array_like=True, gc=False):
-    """Something that the other witness has not told yet: till and exit reader tell of one thing."""
+    """Something that the other witness has not told yet: till and exit reader tell of one thing.
+
+    `line_quantity` is that of the whole till line; `ratio_percent` how much else speaks for a
+    mistaken line.
+    """
 
     kind: OpenKind
     at_ms: int
     quantity: int
     tag: bytes = b""
+    line_quantity: int = 1
+    ratio_percent: int = 100
 
 
 class ShelfRead(Struct, frozen=True, array_like=True, gc=False):
@@ -52,7 +58,8 @@ class Belief(Struct, frozen=True, array_like=True, gc=False):
     `cells` and `tags` are packed (`cells.py`, `tags.py`). `step` is the width of a cell in units
     or grams; above 1 only for what is plenty. `reads` and `misses` are of healthy tags in sweeps,
     `exits_read` and `exits_missed` of units that the till sold. `demand_centiunits` and
-    `demand_centidays` are the fading sums whose ratio is the rate of sale.
+    `demand_centidays` are the fading sums whose ratio is the rate of sale. `surplus` tags were read
+    of late that could not be there by all that was known.
     """
 
     cells: bytes
@@ -75,6 +82,8 @@ class Belief(Struct, frozen=True, array_like=True, gc=False):
     shelves: tuple[ShelfRead, ...] = ()
     shelf_all: int = 0
     shelf_part: int = 0
+    surplus: int = 0
+    surplus_at_ms: int = 0
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -36,6 +36,7 @@ def swept(
     fresh = max(len(new), quantity - len(read))
     hidden_read = 1.0 - tags.unread_probability(0, posterior.hidden_sweeps, _steps(posterior))
     hidden = _hidden_likelihood(posterior, fresh, hidden_read, is_complete=is_complete)
+    _note_surplus(posterior, fresh, at_ms)
     _apply(posterior, likelihoods, hidden, fresh)
     if is_complete:
         _note_unread(posterior, unread)
@@ -136,6 +137,14 @@ def _apply(
         likelihood = likelihoods[gone] * hidden_likelihood(hidden)
         add(cells, gone, max(0, hidden - fresh), weight * likelihood)
     posterior.reweigh(cells)
+
+
+def _note_surplus(posterior: Posterior, fresh: int, at_ms: int) -> None:
+    """Remember units that were read before anybody told of them: a delivery may be told late."""
+    (_, hidden), _ = max(posterior.cells.items(), key=lambda item: (item[1], item[0]))
+    if fresh > hidden:
+        posterior.surplus += fresh - hidden
+        posterior.surplus_at_ms = at_ms
 
 
 def _note_unread(posterior: Posterior, unread: list[Tag]) -> None:
