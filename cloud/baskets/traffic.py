@@ -17,10 +17,22 @@ ITEMS_MAX: Final = 200
 """Of each kind that wait; beyond, the oldest are let go unjudged."""
 EXIT_READS: Final = 0.9
 """What really passed is seen this often."""
+RATIO_PERCENT_MAX: Final = 60_000
+ALIKE_WITHIN: Final = 12
+"""Item references so near each other are likely sizes, colours or flavours of one thing."""
+ALIKE_MISTAKEN: Final = 0.9
+"""So often the article that was keyed instead is such a neighbour (assumed)."""
+ALIKE_BY_CHANCE: Final = 0.02
+"""So often two articles that are sold at the same moment are."""
 CHANCE_WEIGHT: Final = 40
 CHANCE_NEAR: Final = 2
 """Before a store has taught otherwise, 1 confirmed line in 20 has a stray near it."""
 FORGET_FROM: Final = 4_000
+
+
+def are_alike(gtin: str, other: str) -> bool:
+    """Say whether two GTINs are near each other, check digits aside."""
+    return abs(int(gtin[:-1]) - int(other[:-1])) <= ALIKE_WITHIN
 
 
 class Window(NamedTuple):
@@ -108,12 +120,15 @@ class TrafficWatch:
     def _judged(self, line: Unconfirmed) -> Judgement:
         chance = (self._near + CHANCE_NEAR) / (self._confirmed + CHANCE_WEIGHT)
         near = self._near_strays(line.at_ms)
-        if near:
-            self._strays.remove(near[0])  # One stray explains one mistake.
-            ratio = EXIT_READS / max(chance, 0.01)
+        alike = [stray for stray in near if are_alike(stray.gtin, line.gtin)]
+        if alike:
+            self._strays.remove(alike[0])  # One stray explains one mistake.
+            ratio = EXIT_READS * ALIKE_MISTAKEN / (max(chance, 0.01) * ALIKE_BY_CHANCE)
+        elif near:
+            ratio = EXIT_READS * (1.0 - ALIKE_MISTAKEN) / max(chance, 0.01)
         else:
             ratio = (1.0 - EXIT_READS) / (1.0 - min(chance, 0.9))
-        return Judgement(line.gtin, line.at_ms, int(100 * ratio + 0.5))
+        return Judgement(line.gtin, line.at_ms, min(RATIO_PERCENT_MAX, int(100 * ratio + 0.5)))
 
     def _learn(self, before_ms: int) -> None:
         over = [at_ms for at_ms in self._confirmed_at_ms if at_ms <= before_ms]

@@ -39,6 +39,7 @@ def _give_up(
             quantity=missing,
             reorder_number=reorder_number(advice.reorder_id, advice.store, line.gtin),
             has_arrived=any(each.received for each in advice.lines),
+            advised=line.advised,
         )
     )
     if isinstance(told, Refused):

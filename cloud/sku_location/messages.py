@@ -112,11 +112,13 @@ class Unannounce(SkuMessage, frozen=True, kw_only=True, tag=13, gc=False):
     """Goods that were shipped to here will not come. `reorder_number` as in `Announce`.
 
     `has_arrived`: other goods of the same despatch came, so that these may be here, unread.
+    `advised` is how many the line told of.
     """
 
     quantity: int
     reorder_number: int = 0
     has_arrived: bool = False
+    advised: int = 0
 
 
 class TakeIn(SkuMessage, frozen=True, kw_only=True, tag=14, gc=False):

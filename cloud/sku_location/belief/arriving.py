@@ -9,11 +9,17 @@ from cloud.sku_location.belief.record import Open
 from cloud.sku_location.belief.tags import SURELY_THERE, TAGS_MAX, Tag
 
 _UNREAD_MAX: Final = 4
+_SHORT_FURTHER: Final = 0.2
+_SHORT_BY_ALL: Final = 0.1
+"""Each further unit short is rarer, but a line may not have been packed at all."""
 _TOLD_WITHIN_MS: Final = 4 * DAY_MS
 
 
 def received_tag(posterior: Posterior, digest: bytes, at_ms: int, *, is_advised: bool) -> None:
-    """The dock read a tag that came. Without an advice nobody knows how many it did not read."""
+    """The dock read a tag that came. Without an advice nobody knows how many it did not read.
+
+    A unit that the dock missed has been missed once, as by a sweep: its tag is more often dead.
+    """
     tag = posterior.tag(digest)
     if tag is not None:
         _came_again(posterior, tag)
@@ -31,19 +37,18 @@ def _perhaps_unread(posterior: Posterior) -> None:
     for (gone, hidden), weight in posterior.cells.items():
         add(cells, gone, hidden, weight * (1.0 - rates.DOCK_UNREAD))
         add(cells, gone, hidden + 1, weight * rates.DOCK_UNREAD)
-    posterior.reweigh(cells)
-    posterior.hidden_sweeps = 0
+    posterior.join_hidden(cells, sweeps=1)
 
 
 def add_hidden(posterior: Posterior, quantity: int) -> None:
     """Units are here for certain whose tags are not known."""
-    posterior.cells = {
+    cells = {
         (gone, hidden + quantity): weight for (gone, hidden), weight in posterior.cells.items()
     }
-    posterior.hidden_sweeps = 0
+    posterior.join_hidden(cells, sweeps=0)
 
 
-def remainder_closed(posterior: Posterior, quantity: int, at_ms: int) -> None:
+def remainder_closed(posterior: Posterior, quantity: int, advised: int, at_ms: int) -> None:
     """Of an advised delivery so many units were never read, and nobody expects them any more.
 
     They were not sent, or their tags went unread at the dock; and then a sweep may have found them
@@ -57,7 +62,7 @@ def remainder_closed(posterior: Posterior, quantity: int, at_ms: int) -> None:
     posterior.surplus -= found
     quantity -= found
     weights = [
-        _unread_chance(unread) * _short_chance(quantity - unread)
+        _unread_chance(unread, max(advised, quantity)) * _short_chance(quantity - unread)
         for unread in range(min(quantity, _UNREAD_MAX) + 1)
     ]
     total = sum(weights)
@@ -65,14 +70,14 @@ def remainder_closed(posterior: Posterior, quantity: int, at_ms: int) -> None:
     for (gone, hidden), weight in posterior.cells.items():
         for unread, chance in enumerate(weights):
             add(cells, gone, hidden + unread, weight * chance / total)
-    posterior.reweigh(cells)
-    posterior.hidden_sweeps = 0
+    posterior.join_hidden(cells, sweeps=1)
 
 
-def _unread_chance(units: int) -> float:
+def _unread_chance(units: int, of: int) -> float:
+    """Return how likely the dock misses so many of the units of a line, relative to none."""
     chance = 1.0
-    for number in range(1, units + 1):
-        chance *= rates.DOCK_UNREAD * (2 + number) / number
+    for number in range(units):
+        chance *= rates.DOCK_UNREAD * (of - number) / (number + 1)
     return chance
 
 
@@ -80,9 +85,9 @@ def _short_chance(units: int) -> float:
     if not units:
         return 1.0 - rates.LINE_SHORT
     chance = rates.LINE_SHORT
-    for _ in range(min(units, 12)):
-        chance *= 0.5
-    return max(chance, rates.LINE_SHORT / 50)
+    for _ in range(min(units, 12) - 1):
+        chance *= _SHORT_FURTHER
+    return max(chance, rates.LINE_SHORT * _SHORT_BY_ALL)
 
 
 def returned(posterior: Posterior, quantity: int, at_ms: int) -> None:
@@ -130,8 +135,7 @@ def arrive_unseen(posterior: Posterior, exit_read: float, false: float) -> None:
         again = gone / (gone + 1)
         add(cells, gone - 1, hidden, true * again if gone else 0.0)
         add(cells, gone, hidden + 1, true * (1.0 - again))
-    posterior.reweigh(cells)
-    posterior.hidden_sweeps = 0
+    posterior.join_hidden(cells, sweeps=0)
 
 
 def _came_again(posterior: Posterior, tag: Tag) -> None:
@@ -163,5 +167,4 @@ def received_untagged(posterior: Posterior, quantity: int) -> None:
         add(cells, gone, hidden + quantity, weight * (1.0 - short - over))
         add(cells, gone, max(0, hidden + quantity - off), weight * short)
         add(cells, gone, hidden + quantity + off, weight * over)
-    posterior.reweigh(cells)
-    posterior.hidden_sweeps = 0
+    posterior.join_hidden(cells, sweeps=0)

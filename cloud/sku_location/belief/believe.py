@@ -53,7 +53,7 @@ from protocol.facts import (
 )
 
 _OUTSIDE: Final = frozenset(("exit", "transit"))
-_FIRST: Final = ((0, 0.95), (-1, 0.03), (1, 0.02))
+_FIRST: Final = ((0, 0.965), (-1, 0.022), (1, 0.013))
 """The first count may be off by one."""
 
 
@@ -176,7 +176,7 @@ def _arrival_notes(quantity: int, epcs: Sequence[bytes], at_ms: int, how: int) -
 def _remainder_note(gone: Unannounce, at_ms: int) -> bytes:
     if not gone.has_arrived:
         return b""
-    return note(NoteKind.REMAINDER_CLOSED, at_ms, gone.quantity)
+    return note(NoteKind.REMAINDER_CLOSED, at_ms, gone.quantity, gone.advised)
 
 
 def _judged_note(judged: JudgeLine, at_ms: int) -> bytes:

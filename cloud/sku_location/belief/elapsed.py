@@ -16,11 +16,14 @@ from cloud.sku_location.belief.posterior import DAY_MS, Posterior
 
 MATCHED_WITHIN_MS: Final = 45 * 60_000
 """Till and exit tell of the same unit within this time, or one of them has missed it."""
+ENTERED_WITHIN_MS: Final = 75 * 60_000
+"""Who carries his own goods about has left again by then."""
 SHIPPED_WITHIN_MS: Final = DAY_MS
 """From packing a parcel to the carrier's van."""
 OPEN_MAX: Final = 12
 """What waits for the other witness; more, and the oldest waits no longer."""
 
+_PATIENCE_MS: Final = {"shipment": SHIPPED_WITHIN_MS, "entry": ENTERED_WITHIN_MS}
 _DRIFT_FROM_MS: Final = DAY_MS // 8
 _SALES_COUNTED_MAX: Final = 40
 
@@ -43,7 +46,7 @@ def _close_open(posterior: Posterior, now_ms: int) -> None:
     posterior.open = []
     overdue = len(waiting) - OPEN_MAX
     for index, item in enumerate(waiting):
-        patience_ms = SHIPPED_WITHIN_MS if item.kind == "shipment" else MATCHED_WITHIN_MS
+        patience_ms = _PATIENCE_MS.get(item.kind, MATCHED_WITHIN_MS)
         if index >= overdue and now_ms - item.at_ms < patience_ms:
             posterior.open.append(item)
         elif item.kind == "sale":

@@ -14,6 +14,7 @@ from cloud.sku_location.belief import rates
 from cloud.sku_location.belief.cells import Cells, add
 from cloud.sku_location.belief.posterior import Posterior
 from cloud.sku_location.belief.record import Open
+from cloud.sku_location.belief.tags import Tag
 
 _EXIT_BELIEVED_FROM: Final = 0.9
 """A crossing that sensing is less sure of leaves the tag a candidate."""
@@ -51,8 +52,11 @@ def left_by_exit(posterior: Posterior, digest: bytes, confidence: float, at_ms: 
         take_hidden(posterior, 1)
     elif confidence >= _EXIT_BELIEVED_FROM:
         posterior.take_away(tag)
+    elif any(item.kind == "sale" for item in posterior.open):
+        # That a unit left, the till knows; the exit only says which.
+        _take_perhaps(posterior, tag, 1.0, confidence)
     else:
-        _take_perhaps(posterior, digest, confidence)
+        _take_perhaps(posterior, tag, confidence, confidence)
     if _cancel_entry(posterior, digest):
         return
     if posterior.match("shipment", 1):
@@ -80,10 +84,10 @@ def mistaken_share(prior: float, ratio_percent: int) -> float:
 def sale_unconfirmed(posterior: Posterior, item: Open) -> None:
     """The exit has read nothing of what the till sold. A second unit is doubted more."""
     for number in range(item.quantity):
-        is_extra = item.line_quantity - number > 1
         false = mistaken_share(rates.SALE_FALSE, item.ratio_percent)
-        if is_extra:
-            false += rates.SALE_QUANTITY_FALSE
+        if item.line_quantity > 1 and number == 0:
+            is_pair = item.line_quantity == 2
+            false += rates.SALE_SECOND_FALSE if is_pair else rates.SALE_FURTHER_FALSE
         depart_unseen(posterior, posterior.exit_read, false)
 
 
@@ -205,15 +209,13 @@ def _sell_untagged(posterior: Posterior, quantity: int, lines: int) -> None:
     posterior.reweigh(cells)
 
 
-def _take_perhaps(posterior: Posterior, digest: bytes, confidence: float) -> None:
-    tag = posterior.tag(digest)
-    if tag is None:
-        return
+def _take_perhaps(posterior: Posterior, tag: Tag, left: float, this_one: float) -> None:
+    """A unit has left with probability `left`, and then it was this tag with `this_one`."""
     cells: Cells = {}
     for (gone, hidden), weight in posterior.cells.items():
-        add(cells, gone + 1, hidden, weight * confidence)
-        add(cells, gone, hidden, weight * (1.0 - confidence))
-    tag.odds = confidence / (1.0 - confidence)
+        add(cells, gone + 1, hidden, weight * left)
+        add(cells, gone, hidden, weight * (1.0 - left))
+    tag.odds = this_one / (1.0 - this_one)
     posterior.reweigh(cells)
 
 

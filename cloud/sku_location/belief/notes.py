@@ -46,7 +46,7 @@ class NoteKind(IntEnum):
     SEEN = 10
     SHIPPED = 11
     TAKEN = 12
-    REMAINDER_CLOSED = 13
+    REMAINDER_CLOSED = 13  # units of the line
     LINE_JUDGED = 15  # likelihood ratio of a mistake in hundredths; the digest is the line's time
     SHELF_COUNTED = 14  # standard error in hundredths of a unit
 
@@ -119,7 +119,7 @@ def _hear(posterior: Posterior, heard: Note) -> None:  # noqa: C901 # A table of
     elif kind == NoteKind.TAKEN:
         leaving.take_away_units(posterior, quantity)
     elif kind == NoteKind.REMAINDER_CLOSED:
-        arriving.remainder_closed(posterior, quantity, at_ms)
+        arriving.remainder_closed(posterior, quantity, heard.detail, at_ms)
     elif kind == NoteKind.LINE_JUDGED:
         leaving.line_judged(posterior, int.from_bytes(heard.digest), heard.detail)
     elif kind == NoteKind.SHELF_COUNTED:

@@ -101,6 +101,23 @@ class Posterior:
         if possible:
             self.cells = cell_packing.normalised(cell_packing.bounded(possible))
 
+    @property
+    def expected_hidden(self) -> float:
+        """How many units without a known tag there are, on average."""
+        return sum(weight * hidden for (_, hidden), weight in self.cells.items())
+
+    def join_hidden(self, cells: Cells, sweeps: int) -> None:
+        """Take over cells with more hidden units, which so many sweeps have missed.
+
+        How often those have been missed that there were, and these, is one number, by their shares.
+        """
+        before = self.expected_hidden
+        self.reweigh(cells)
+        joined = max(0.0, self.expected_hidden - before)
+        if joined > 0:
+            missed = before * self.hidden_sweeps + joined * sweeps
+            self.hidden_sweeps = int(missed / (before + joined) + 0.5)
+
     def odds(self) -> list[float]:
         """Return each tag's odds of being among the gone."""
         return [tag.odds for tag in self.tags]

@@ -28,9 +28,11 @@ EXIT_READ_WEIGHT: Final = 6.0
 SALE_FALSE: Final = 0.006
 """A till line of this GTIN while something else left: the wrong item of a family was keyed."""
 
-SALE_QUANTITY_FALSE: Final = 0.03
-"""A further unit of a line was only keyed. Half a per cent of lines have a wrong quantity, and few
-lines have more than one unit."""
+SALE_SECOND_FALSE: Final = 0.1
+SALE_FURTHER_FALSE: Final = 0.02
+"""The second unit of a line of two tagged units was only keyed; or the last of a longer line.
+Half a per cent of all lines has a wrong quantity, most of these have one unit and become two, and
+few customers buy two alike."""
 
 SALE_MORE: Final = 0.004
 """A unit more left than the line says: the quantity key, or a second unit not scanned."""
@@ -66,12 +68,12 @@ RECEIPT_SHORT: Final = 0.007
 RECEIPT_OVER: Final = 0.005
 """A delivery line, told by paper alone, brings a unit less or more than it says."""
 
-DOCK_UNREAD: Final = 0.025
+DOCK_UNREAD: Final = 0.03
 """A unit that came through the dock was not read there; dead tags included."""
-LINE_SHORT: Final = 0.01
-"""A delivery line was short."""
+LINE_SHORT: Final = 0.009
+"""A delivery line was short by one unit."""
 
-ENTRY_STAYS: Final = 0.5
+ENTRY_STAYS: Final = 0.9
 """A known tag came in by the exit and no refund told of it: it stays. Else its owner carries it."""
 
 SILENTLY_GONE: Final = 0.0005

@@ -67,7 +67,7 @@ def swept_untagged(posterior: Posterior, quantity: int) -> None:
 
 
 def _expect_the_unexpected(posterior: Posterior) -> None:
-    """Leave room for a unit more and one less, whatever was believed."""
+    """Leave room for a unit less, and for one that is here after all, whatever was believed."""
     known = len(posterior.tags)
     cells: Cells = {}
     for (gone, hidden), weight in posterior.cells.items():
@@ -78,7 +78,6 @@ def _expect_the_unexpected(posterior: Posterior) -> None:
             add(cells, gone - 1, hidden, weight * rates.SURPRISE)
         if hidden:
             add(cells, gone, hidden - 1, weight * rates.SURPRISE)
-        add(cells, gone, hidden + 1, weight * rates.SURPRISE / 20)
     posterior.reweigh(cells)
 
 
@@ -173,10 +172,10 @@ def _name(posterior: Posterior, new: list[bytes], fresh: int) -> None:
         posterior.tags.append(Tag(digest, misses=min(posterior.hidden_sweeps, 3)))
     nameless = fresh - min(len(new), room)
     if nameless > 0:
-        posterior.cells = {
+        cells = {
             (gone, hidden + nameless): weight for (gone, hidden), weight in posterior.cells.items()
         }
-        posterior.hidden_sweeps = 0
+        posterior.join_hidden(cells, sweeps=0)
 
 
 def _age_hidden(posterior: Posterior, *, is_complete: bool) -> None:
