@@ -100,7 +100,7 @@ def returned(posterior: Posterior, quantity: int, at_ms: int) -> None:
         posterior.open.append(Open("return", at_ms, left))
 
 
-def came_in_by_exit(posterior: Posterior, digest: bytes, at_ms: int) -> None:
+def came_in_by_exit(posterior: Posterior, digest: bytes, confidence: float, at_ms: int) -> None:
     """The exit read a known tag on its way in."""
     tag = posterior.tag(digest)
     if tag is not None:
@@ -110,7 +110,8 @@ def came_in_by_exit(posterior: Posterior, digest: bytes, at_ms: int) -> None:
     else:
         add_hidden(posterior, 1)
     if not posterior.match("return", 1):
-        posterior.open.append(Open("entry", at_ms, 1, digest))
+        percent = int(100 * confidence)
+        posterior.open.append(Open("entry", at_ms, 1, digest, ratio_percent=percent))
 
 
 def return_undone(posterior: Posterior, quantity: int) -> None:

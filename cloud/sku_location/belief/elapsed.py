@@ -59,19 +59,19 @@ def _close_open(posterior: Posterior, now_ms: int) -> None:
             for _ in range(item.quantity):
                 arrive_unseen(posterior, posterior.exit_read, false)
         elif item.kind == "entry":
-            _doubt_entry(posterior, item.tag)
+            _doubt_entry(posterior, item.tag, rates.ENTRY_STAYS * item.ratio_percent / 100)
 
 
-def _doubt_entry(posterior: Posterior, digest: bytes) -> None:
+def _doubt_entry(posterior: Posterior, digest: bytes, stays: float) -> None:
     """A known tag came in and no refund told of it: it stays, or its owner carries it about."""
     tag = posterior.tag(digest)
     if tag is None:
         return
     cells: Cells = {}
     for (gone, hidden), weight in posterior.cells.items():
-        add(cells, gone, hidden, weight * rates.ENTRY_STAYS)
-        add(cells, gone + 1, hidden, weight * (1.0 - rates.ENTRY_STAYS))
-    tag.odds = (1.0 - rates.ENTRY_STAYS) / rates.ENTRY_STAYS
+        add(cells, gone, hidden, weight * stays)
+        add(cells, gone + 1, hidden, weight * (1.0 - stays))
+    tag.odds = (1.0 - stays) / stays
     posterior.reweigh(cells)
 
 

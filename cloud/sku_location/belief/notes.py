@@ -39,7 +39,7 @@ class NoteKind(IntEnum):
     RETURNED = 3
     RETURN_UNDONE = 4
     LEFT_BY_EXIT = 5  # confidence
-    CAME_BY_EXIT = 6
+    CAME_BY_EXIT = 6  # confidence
     LEFT_BY_DOCK = 7
     RECEIVED = 8
     RECEIVED_TAG = 9  # how
@@ -103,7 +103,7 @@ def _hear(posterior: Posterior, heard: Note) -> None:  # noqa: C901 # A table of
     elif kind == NoteKind.LEFT_BY_EXIT:
         leaving.left_by_exit(posterior, heard.digest, heard.detail / CERTAIN, at_ms)
     elif kind == NoteKind.CAME_BY_EXIT:
-        arriving.came_in_by_exit(posterior, heard.digest, at_ms)
+        arriving.came_in_by_exit(posterior, heard.digest, heard.detail / CERTAIN, at_ms)
     elif kind == NoteKind.LEFT_BY_DOCK:
         leaving.left_by_dock(posterior, heard.digest)
     elif kind == NoteKind.RECEIVED:
