@@ -11,12 +11,17 @@ from cloud.sku_location.belief.posterior import DAY_MS, Posterior
 from cloud.sku_location.belief.record import ShelfRead
 
 _SHELVES_MAX = 4
+_COUNT_VARIANCE = 0.1
+_SHOWN_MAX = 20.0
+"""One miscount must not teach too much."""
 _SHELF_BELIEVED_MS = 3 * DAY_MS
 
 
 def counted(posterior: Posterior, quantity: int, at_ms: int) -> None:
     """Somebody counted all units of the GTIN."""
     _note_shelf_share(posterior, quantity)
+    if not posterior.tags:
+        _learn_errors(posterior, quantity)
     posterior.counted_at_ms = at_ms
     known = len(posterior.tags)
     cells = dict(posterior.cells)
@@ -28,6 +33,19 @@ def counted(posterior: Posterior, quantity: int, at_ms: int) -> None:
         there = known - gone + hidden
         add(weighed, gone, hidden, weight * count_likelihood(quantity, there, posterior.step))
     posterior.reweigh(weighed)
+
+
+def _learn_errors(posterior: Posterior, quantity: int) -> None:
+    """Compare how far off the count is with how far off it was expected to be."""
+    mean = square = 0.0
+    for count, share in posterior.counts.items():
+        mean += share * count
+        square += share * count * count
+    expected = max(0.0, square - mean * mean) + _COUNT_VARIANCE * posterior.step * posterior.step
+    shown = min(_SHOWN_MAX, (quantity - mean) * (quantity - mean) / expected)
+    factor = 1.0 - rates.ERROR_LEARNT + rates.ERROR_LEARNT * shown
+    learnt = int(posterior.error_percent * factor + 0.5)
+    posterior.error_percent = min(max(learnt, rates.ERROR_PERCENT_MIN), rates.ERROR_PERCENT_MAX)
 
 
 def _cells_of_count(posterior: Posterior, quantity: int) -> list[tuple[int, int]]:

@@ -25,7 +25,9 @@ OPEN_MAX: Final = 12
 
 _PATIENCE_MS: Final = {"shipment": SHIPPED_WITHIN_MS, "entry": ENTERED_WITHIN_MS}
 _DRIFT_FROM_MS: Final = DAY_MS // 8
-_SALES_COUNTED_MAX: Final = 40
+_SALES_COUNTED_MAX: Final = 15
+_CENTILINES_PER_EVENT: Final = 300
+"""Lines come in bunches (promotions, weekends), so a third of them is taken for independent."""
 
 
 def settle(posterior: Posterior, now_ms: int) -> None:
@@ -79,6 +81,8 @@ def _drift(posterior: Posterior, days: float) -> None:
     """Let units be lost, or turn up, that no device and no paper tells of."""
     per_day = rates.LOSS_PER_UNIT_DAY if posterior.is_watched else rates.LOSS_UNSEEN_PER_UNIT_DAY
     known, step = len(posterior.tags), posterior.step
+    if not known:
+        per_day *= posterior.error_percent / 100
     gained = min(0.5, rates.GAIN_PER_DAY * days)
     cells: Cells = {}
     moved = 0.0
@@ -100,7 +104,7 @@ def _drift(posterior: Posterior, days: float) -> None:
 
 def silence_likelihood(posterior: Posterior, from_ms: int, now_ms: int) -> float:
     """Return P(no sale between two times | goods were there), 1 for what hardly sells."""
-    sales = min(_SALES_COUNTED_MAX, posterior.demand_centiunits // 100)
+    sales = min(_SALES_COUNTED_MAX, posterior.demand_centilines // _CENTILINES_PER_EVENT)
     if not sales or posterior.demand_centidays < 700:
         return 1.0
     observed_days = posterior.demand_centidays / 100
@@ -119,7 +123,7 @@ def _hear_silence(posterior: Posterior, from_ms: int, now_ms: int) -> None:
         return
     known = len(posterior.tags)
     cells: Cells = {}
-    add(cells, known, 0, rates.SILENTLY_GONE)
+    add(cells, known, 0, rates.SILENTLY_GONE_PER_DAY * (now_ms - from_ms) / DAY_MS)
     for (gone, hidden), weight in posterior.cells.items():
         is_there = known - gone + hidden > 0
         add(cells, gone, hidden, weight * likelihood if is_there else weight)
@@ -128,5 +132,5 @@ def _hear_silence(posterior: Posterior, from_ms: int, now_ms: int) -> None:
 
 def _fade_demand(posterior: Posterior, days: float) -> None:
     kept = rates.DEMAND_MEMORY_DAYS / (rates.DEMAND_MEMORY_DAYS + days)
-    posterior.demand_centiunits = int(posterior.demand_centiunits * kept)
+    posterior.demand_centilines = int(posterior.demand_centilines * kept)
     posterior.demand_centidays = int((posterior.demand_centidays + 100 * days) * kept)

@@ -26,7 +26,7 @@ _GRAMS_LIKE: Final = 50
 
 def sold(posterior: Posterior, quantity: int, lines: int, at_ms: int) -> None:
     """The till sold units, or grams, in so many lines."""
-    posterior.demand_centiunits += 100 * quantity
+    posterior.demand_centilines += 100 * lines
     posterior.sold_at_ms = max(posterior.sold_at_ms, at_ms)
     if not posterior.tags:
         _sell_untagged(posterior, quantity, lines)
@@ -192,9 +192,10 @@ def _sell_untagged(posterior: Posterior, quantity: int, lines: int) -> None:
     """Sell units of one article in `lines` lines, one in hundreds of which is mistaken."""
     cells: Cells = {}
     per_line = max(1, quantity // lines)
-    false = min(0.25, rates.SALE_FALSE * lines)
-    less = min(0.2, rates.SALE_LESS * lines) if per_line > 1 else 0.0
-    more = min(0.25, rates.SALE_MORE * lines)
+    mistakes = lines * posterior.error_percent / 100
+    false = min(0.25, rates.SALE_FALSE * mistakes)
+    less = min(0.2, rates.SALE_LESS * mistakes) if per_line > 1 else 0.0
+    more = min(0.25, rates.SALE_MORE * mistakes)
     extra = 1 if posterior.step == 1 and per_line < _GRAMS_LIKE else per_line
     for (gone, hidden), weight in posterior.cells.items():
         add(cells, gone, max(0, hidden - quantity + per_line), weight * false)

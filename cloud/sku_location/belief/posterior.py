@@ -30,12 +30,13 @@ class Posterior:
         self.reads = self.misses = 0
         self.exits_read = self.exits_missed = 0
         self.open: list[Open] = []
-        self.demand_centiunits = self.demand_centidays = 0
+        self.demand_centilines = self.demand_centidays = 0
         self.sold_at_ms = as_of_ms
         self.received_at_ms = self.swept_at_ms = self.counted_at_ms = 0
         self.shelves: tuple[ShelfRead, ...] = ()
         self.shelf_all = self.shelf_part = 0
         self.surplus = self.surplus_at_ms = 0
+        self.error_percent = rates.ERROR_PERCENT
 
     @classmethod
     def of(cls, belief: Belief) -> "Posterior":
@@ -188,7 +189,7 @@ _CARRIED: Final = (
     "misses",
     "exits_read",
     "exits_missed",
-    "demand_centiunits",
+    "demand_centilines",
     "demand_centidays",
     "sold_at_ms",
     "received_at_ms",
@@ -199,4 +200,5 @@ _CARRIED: Final = (
     "shelf_part",
     "surplus",
     "surplus_at_ms",
+    "error_percent",
 )

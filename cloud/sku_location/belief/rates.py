@@ -28,6 +28,13 @@ EXIT_READ_WEIGHT: Final = 6.0
 SALE_FALSE: Final = 0.006
 """A till line of this GTIN while something else left: the wrong item of a family was keyed."""
 
+ERROR_PERCENT: Final = 300
+ERROR_PERCENT_MIN: Final = 50
+ERROR_PERCENT_MAX: Final = 4_000
+ERROR_LEARNT: Final = 0.2
+"""Goods without tags have more mistaken lines (six flavours scanned as one, lists of codes at the
+till); each count moves an article's own factor by this share of what it shows."""
+
 SALE_SECOND_FALSE: Final = 0.1
 SALE_FURTHER_FALSE: Final = 0.02
 """The second unit of a line of two tagged units was only keyed; or the last of a longer line.
@@ -76,7 +83,7 @@ LINE_SHORT: Final = 0.009
 ENTRY_STAYS: Final = 0.9
 """A known tag came in by the exit and no refund told of it: it stays. Else its owner carries it."""
 
-SILENTLY_GONE: Final = 0.0005
+SILENTLY_GONE_PER_DAY: Final = 0.0001
 """All of an article may be damaged, hidden or gone in a way that nobody told of."""
 
 SURPRISE: Final = 0.002

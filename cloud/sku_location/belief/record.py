@@ -25,6 +25,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from cloud.sku_location.belief import rates
+
 OpenKind = Literal["sale", "return", "exit", "entry", "shipment"]
 
 
@@ -57,9 +59,10 @@ class Belief(Struct, frozen=True, array_like=True, gc=False):
 
     `cells` and `tags` are packed (`cells.py`, `tags.py`). `step` is the width of a cell in units
     or grams; above 1 only for what is plenty. `reads` and `misses` are of healthy tags in sweeps,
-    `exits_read` and `exits_missed` of units that the till sold. `demand_centiunits` and
+    `exits_read` and `exits_missed` of units that the till sold. `demand_centilines` and
     `demand_centidays` are the fading sums whose ratio is the rate of sale. `surplus` tags were read
-    of late that could not be there by all that was known.
+    of late that could not be there by all that was known. `error_percent` is how much likelier than
+    `rates.py` says the till's lines for this article are mistaken: counts have shown it.
     """
 
     cells: bytes
@@ -73,7 +76,7 @@ class Belief(Struct, frozen=True, array_like=True, gc=False):
     exits_read: int = 0
     exits_missed: int = 0
     open: tuple[Open, ...] = ()
-    demand_centiunits: int = 0
+    demand_centilines: int = 0
     demand_centidays: int = 0
     sold_at_ms: int = 0
     received_at_ms: int = 0
@@ -84,6 +87,7 @@ class Belief(Struct, frozen=True, array_like=True, gc=False):
     shelf_part: int = 0
     surplus: int = 0
     surplus_at_ms: int = 0
+    error_percent: int = rates.ERROR_PERCENT
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
