@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.config import EdgeSettings, load_settings
-from edge.errors import ConfigInvalid, EdgeError
+from edge.errors import ConfigInvalid, EdgeError, Mistake
 from edge.mirror.sqlite import SqliteMirror
 from edge.mirror.stock import stock_lines
 from edge.outbox.view import OutboxView
+from edge.recording.command import record
+from edge.replay.command import replay, tune
 from protocol.errors import InvalidIdentifier
 from protocol.ids import parse_gtin
 
@@ -143,11 +145,15 @@ def _print(columns: Sequence[str], rows: list[dict[str, Any]], *, as_json: bool)
     Console().print(table)
 
 
+for _command in (record, replay, tune):
+    app.command()(_command)
+
+
 def main() -> None:
     """Run the command line."""
     try:
         app()
-    except (ConfigInvalid, InvalidIdentifier) as error:
+    except (ConfigInvalid, InvalidIdentifier, Mistake) as error:
         _exit(str(error), EXIT_MISTAKE)
     except EdgeError as error:
         _exit(str(error), EXIT_FAILED)

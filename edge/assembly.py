@@ -14,16 +14,26 @@ from functools import partial
 from typing import Final
 
 from edge.config import EdgeSettings
+from edge.devices.barcode_scanner import BarcodeScannerDriver
+from edge.devices.counter_scale import CounterScaleDriver
 from edge.devices.driver import Driver, Health
 from edge.devices.pos_journal import PosJournalDriver
+from edge.devices.receipt_printer import ReceiptPrinterDriver
 from edge.devices.shelf_scale import ShelfScaleDriver
 from edge.devices.status import StatusBoard
 from edge.devices.supervisor import DeviceSpec, RestartPolicy, Supervisor
 from edge.devices.tag_tracker import TagTracker
+from edge.devices.till_activity import NotedOutbox, TillActivity
+from edge.devices.weight_board import WeightBoard
 from edge.errors import OutboxFailed, OutboxFull
+from edge.mirror.reading import MirrorReader
 from edge.mirror.sqlite import SqliteMirror
+from edge.outbox.port import Outbox
 from edge.outbox.sqlite import SqliteOutbox
-from edge.sensing.tags import Layout, PortalAntenna, ZoneAntenna
+from edge.recording.starting import agent_recorder
+from edge.recording.tap import NO_TAP, Tap
+from edge.sensing.layout import Antenna, Layout, PortalAntenna, SweepAntenna, ZoneAntenna
+from edge.sensing.readings import TagSink
 from edge.uplink.agent import AgentState
 from edge.uplink.mqtt import Uplink
 from protocol.facts import DeviceHealthChanged
@@ -80,8 +90,13 @@ class _Agent:
         )
         self._mirror: Final = SqliteMirror(settings.mirror_path)
         self._board: Final = StatusBoard(self._health_changed)
+        self._recorder: Final = agent_recorder(settings, clock_ms, monotonic_ms)
+        self._tap: Final = self._recorder or NO_TAP
+        if self._recorder is not None:
+            self._recorder.checkpoints(self._outbox.checkpoints(""))
+            self._recorder.start()
         self._tags: Final = TagTracker(
-            tag_layout(settings), settings.tags, self._outbox, clock_ms, self._fail
+            tag_layout(settings), settings.tags, self._outbox, clock_ms, self._fail, self._tap
         )
         state = AgentState(settings.store_id, self._outbox, self._board.snapshot, clock_ms)
         self._uplink: Final = Uplink(
@@ -109,7 +124,7 @@ class _Agent:
             # Without a reader there is no baseline to sweep; it must wait for the first one.
             self._tags.start()
         supervisor = Supervisor.start(
-            list(self._devices()),
+            list(device_specs(self._settings, self._tags, self._outbox, self._tap)),
             self._board,
             RestartPolicy(),
             random.Random(),  # noqa: S311 # It only spreads restarts.
@@ -122,6 +137,8 @@ class _Agent:
         # Bounded by the supervisor, which waits for each device a limited time.
         await asyncio.to_thread(supervisor.stop)
         await asyncio.to_thread(self._tags.stop)
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         self._uplink.stop()
         await uplink
 
@@ -129,22 +146,6 @@ class _Agent:
         """Flush what was appended and release the files."""
         self._outbox.close()
         self._mirror.close()
-
-    def _devices(self) -> Iterator[DeviceSpec]:
-        for reader in self._settings.llrp:
-            # Imported here only: a gateway without readers never loads the GPL-licensed client.
-            from edge.devices.llrp import LlrpDriver  # noqa: PLC0415
-
-            make_reader: Callable[[], Driver] = partial(
-                LlrpDriver, reader, self._tags, clock_ms, monotonic_ms
-            )
-            yield DeviceSpec(reader.name, LlrpDriver.kind, make_reader)
-        for scale in self._settings.shelf_scale:
-            make_scale = partial(ShelfScaleDriver, scale, self._outbox, clock_ms)
-            yield DeviceSpec(scale.name, ShelfScaleDriver.kind, make_scale)
-        for till in self._settings.pos_journal:
-            make_till = partial(PosJournalDriver, till, self._outbox, clock_ms)
-            yield DeviceSpec(till.name, PosJournalDriver.kind, make_till)
 
     def _health_changed(self, name: str, health: Health, detail: str) -> None:
         """Tell the cloud as a fact and everybody by the agent's document. Any thread."""
@@ -170,10 +171,69 @@ class _Agent:
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
+def device_specs(
+    settings: EdgeSettings, tags: TagSink, outbox: Outbox, tap: Tap
+) -> Iterator[DeviceSpec]:
+    """Yield the devices of a store, with drivers that tell `tags`, `outbox` and `tap`."""
+    for reader in settings.llrp:
+        # Imported here only: a gateway without readers never loads the GPL-licensed client.
+        from edge.devices.llrp import LlrpDriver  # noqa: PLC0415
+
+        make_reader: Callable[[], Driver] = partial(
+            LlrpDriver, reader, tags, clock_ms, monotonic_ms, tap=tap
+        )
+        yield DeviceSpec(reader.name, LlrpDriver.kind, make_reader)
+    for scale in settings.shelf_scale:
+        make_scale = partial(ShelfScaleDriver, scale, outbox, clock_ms, tap=tap)
+        yield DeviceSpec(scale.name, ShelfScaleDriver.kind, make_scale)
+    activity = TillActivity(monotonic_ms)
+    for till in settings.pos_journal:
+        noted = NotedOutbox(outbox, activity)
+        make_till = partial(PosJournalDriver, till, noted, clock_ms, tap)
+        yield DeviceSpec(till.name, PosJournalDriver.kind, make_till)
+    yield from _peripheral_specs(settings, outbox, activity, tap)
+
+
+def _peripheral_specs(
+    settings: EdgeSettings, outbox: Outbox, activity: TillActivity, tap: Tap
+) -> Iterator[DeviceSpec]:
+    """Yield the tills' own peripherals."""
+    weights = WeightBoard(monotonic_ms)
+    mirror = MirrorReader(settings.mirror_path)
+    for scanner in settings.barcode_scanner:
+        make_scanner = partial(
+            BarcodeScannerDriver,
+            scanner,
+            outbox,
+            weights,
+            mirror.measure_of,
+            clock_ms,
+            monotonic_ms,
+            tap=tap,
+        )
+        yield DeviceSpec(scanner.name, BarcodeScannerDriver.kind, make_scanner)
+    for scale in settings.counter_scale:
+        make_scale = partial(CounterScaleDriver, scale, weights, clock_ms, monotonic_ms, tap=tap)
+        yield DeviceSpec(scale.name, CounterScaleDriver.kind, make_scale)
+    for printer in settings.receipt_printer:
+        make_printer = partial(
+            ReceiptPrinterDriver,
+            printer,
+            settings.store,
+            outbox,
+            mirror.tasks,
+            activity,
+            clock_ms,
+            monotonic_ms,
+            tap=tap,
+        )
+        yield DeviceSpec(printer.name, ReceiptPrinterDriver.kind, make_printer)
+
+
 def tag_layout(settings: EdgeSettings) -> Layout:
     """Return what each antenna of each reader looks at."""
     portals = {portal.name: portal for portal in settings.portals}
-    layout: dict[tuple[str, int], ZoneAntenna | PortalAntenna] = {}
+    layout: dict[tuple[str, int], Antenna] = {}
     for reader in settings.llrp:
         for antenna in reader.antennas:
             key = (reader.name, antenna.id)
@@ -181,4 +241,6 @@ def tag_layout(settings: EdgeSettings) -> Layout:
                 layout[key] = ZoneAntenna(antenna.zone)
             elif antenna.portal is not None and antenna.side is not None:
                 layout[key] = PortalAntenna(portals[antenna.portal], antenna.side)
+            elif antenna.sweep:
+                layout[key] = SweepAntenna()
     return layout

@@ -13,10 +13,15 @@ from typing import Annotated, Final, TypeVar
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from edge.devices.barcode_scanner_settings import BarcodeScannerSettings
+from edge.devices.counter_scale_settings import CounterScaleSettings
 from edge.devices.llrp_settings import AntennaSettings, LlrpSettings
+from edge.devices.peripheral_problems import peripheral_problems
 from edge.devices.pos_journal_settings import PosJournalSettings
+from edge.devices.receipt_printer_settings import ReceiptPrinterSettings
 from edge.devices.shelf_scale_settings import ShelfScaleSettings
 from edge.errors import ConfigInvalid
+from edge.recording.settings import RecordingSettings
 from edge.sensing.tags import PortalSettings, TagSettings
 from edge.uplink.settings import UplinkSettings
 from protocol.broker_settings import BrokerSettings, FilePath, broker_problems
@@ -46,11 +51,15 @@ class EdgeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     broker: BrokerSettings
     outbox: OutboxSettings = OutboxSettings()
     uplink: UplinkSettings = UplinkSettings()
+    recording: RecordingSettings = RecordingSettings()
     tags: TagSettings = TagSettings()
     portals: list[PortalSettings] = []
     llrp: list[LlrpSettings] = []
     shelf_scale: list[ShelfScaleSettings] = []
     pos_journal: list[PosJournalSettings] = []
+    barcode_scanner: list[BarcodeScannerSettings] = []
+    counter_scale: list[CounterScaleSettings] = []
+    receipt_printer: list[ReceiptPrinterSettings] = []
 
     @property
     def store_id(self) -> StoreId:
@@ -83,6 +92,16 @@ def load_settings(path: Path) -> EdgeSettings:
         _portal_problems(settings),
         *(_reader_problems(index, reader, settings) for index, reader in enumerate(settings.llrp)),
         _spool_problems(settings.pos_journal),
+        _recording_problems(settings.recording),
+        peripheral_problems(
+            settings.barcode_scanner,
+            settings.counter_scale,
+            settings.receipt_printer,
+            tills=[till.name for till in settings.pos_journal],
+            other_ports=[
+                scale.serial_port for scale in settings.shelf_scale if scale.serial_port is not None
+            ],
+        ),
     )
     lines = [f"{path}: {problem}" for problem in problems]
     if lines:
@@ -105,9 +124,10 @@ def _with_absolute_paths(settings: EdgeSettings, folder: Path) -> EdgeSettings:
     def absolute(path: str | None) -> str | None:
         return None if path is None else str(folder / path)
 
-    broker = settings.broker
+    broker, recording = settings.broker, settings.recording
     return replace(
         settings,
+        recording=replace(recording, path=absolute(recording.path)),
         data_dir=absolute(settings.data_dir),
         broker=replace(
             broker,
@@ -123,6 +143,14 @@ def _with_absolute_paths(settings: EdgeSettings, folder: Path) -> EdgeSettings:
                 archive=absolute(till.archive),
             )
             for till in settings.pos_journal
+        ],
+        barcode_scanner=[
+            replace(scanner, serial_port=absolute(scanner.serial_port))
+            for scanner in settings.barcode_scanner
+        ],
+        counter_scale=[
+            replace(scale, serial_port=absolute(scale.serial_port))
+            for scale in settings.counter_scale
         ],
     )
 
@@ -144,7 +172,10 @@ def _name_problems(settings: EdgeSettings) -> Iterator[str]:
     readers = (reader.name for reader in settings.llrp)
     scales = (scale.name for scale in settings.shelf_scale)
     tills = (till.name for till in settings.pos_journal)
-    for name in _repeated(chain(readers, scales, tills)):
+    scanners = (scanner.name for scanner in settings.barcode_scanner)
+    counters = (scale.name for scale in settings.counter_scale)
+    printers = (printer.name for printer in settings.receipt_printer)
+    for name in _repeated(chain(readers, scales, tills, scanners, counters, printers)):
         yield f"name = {shown(name)}: is used by two devices; each needs its own"
     for name in _repeated(portal.name for portal in settings.portals):
         yield f"portals: name = {shown(name)}: is used by two portals; each needs its own"
@@ -176,8 +207,8 @@ def _reader_problems(index: int, reader: LlrpSettings, settings: EdgeSettings) -
 
 
 def _antenna_problems(at: str, antenna: AntennaSettings, portals: list[str]) -> Iterator[str]:
-    if (antenna.zone is None) == (antenna.portal is None):
-        yield f"{at}: expected either a zone, or a portal with a side"
+    if [antenna.zone is not None, antenna.portal is not None, antenna.sweep].count(True) != 1:
+        yield f"{at}: expected either a zone, or a portal with a side, or sweep = true"
     elif (antenna.portal is None) != (antenna.side is None):
         yield f"{at}: portal and side belong together"
     if antenna.portal is not None and antenna.portal not in portals:
@@ -188,6 +219,11 @@ def _antenna_problems(at: str, antenna: AntennaSettings, portals: list[str]) -> 
 def _spool_problems(tills: list[PosJournalSettings]) -> Iterator[str]:
     for spool in _repeated(till.spool for till in tills):
         yield f"pos_journal: spool = {shown(spool)}: is given to two tills; each needs its own"
+
+
+def _recording_problems(recording: RecordingSettings) -> Iterator[str]:
+    if recording.path is None and recording != RecordingSettings():
+        yield "recording.path: is missing; without it nothing is recorded"
 
 
 def _repeated(values: Iterable[T]) -> list[T]:

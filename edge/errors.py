@@ -9,6 +9,10 @@ class ConfigInvalid(EdgeError):
     """The configuration cannot be used; the text names path, value and what is allowed."""
 
 
+class Mistake(EdgeError):
+    """The user asked for what cannot be done; the text is one line that says why."""
+
+
 class DeviceFault(EdgeError):
     """A device, or what answers at its address, misbehaved.
 

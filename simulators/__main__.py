@@ -1,4 +1,7 @@
-"""The command line of the simulators: `stocktruth-sim demo | oversell | store | broker`."""
+"""The command line of the simulators.
+
+`stocktruth-sim demo | oversell | truth | crossings | …`; `--help` lists them all.
+"""
 
 import asyncio
 import logging
@@ -8,11 +11,13 @@ import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import msgspec
 import typer
 
 from protocol.topics import DEFAULT_ROOT
 from simulators.errors import AddressUnavailable, ScenarioInvalid
 from simulators.scenario import SMALL_STORE, Scenario, load_scenario
+from simulators.throughput.cli import reader, throughput
 
 STATUS_USAGE = 2
 
@@ -146,6 +151,126 @@ def oversell(
 
 
 @app.command()
+def truth(
+    json_file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where --json writes, if not stdout.")
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="A scenario of ours by name, or a TOML file.")
+    ] = "apparel",
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="Days that each store lives.")] = 60,
+    stores: Annotated[int, typer.Option(min=1, max=100, help="Stores, each for itself.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stores.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell everything, as JSON.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw accuracy over days to a PNG, SVG or PDF file.")
+    ] = None,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="read=2, theft=0.5, errors=2: so much worse is the world, and nobody tells us."
+        ),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=2, help="Stores at the same time.")] = 1,
+    trace: Annotated[
+        str | None, typer.Option(help="Tell the story of one GTIN in the first store, on stderr.")
+    ] = None,
+) -> None:
+    """Hold what we believe of simulated stores against what is there, day by day.
+
+    Noisy hardware, tills and people, in virtual time: sensing, facts and SKU-locations are those
+    of a real store. The same observations go to three others: a ledger, a weekly sweep, and the
+    last count with the ledger on top.
+    """
+    from simulators.truth.command import run_truth, truth_options, writable  # noqa: PLC0415 # See `demo`.
+
+    try:
+        options = truth_options(
+            scenario=scenario,
+            days=days,
+            stores=stores,
+            seed=seed,
+            factors=factor or [],
+            processes=processes,
+            trace=trace,
+            plot=plot,
+        )
+        writable(json_file)
+    except (ValueError, ScenarioInvalid) as error:
+        _refuse(str(error))
+    if json_file is not None and not as_json:
+        _refuse(f"{json_file}: a file is only written with --json")
+    sys.exit(run_truth(options, as_json=as_json, json_file=json_file))
+
+
+@app.command()
+def crossings(
+    crossings: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Groups of goods carried through.")
+    ] = 2_000,
+    lingering: Annotated[
+        int, typer.Option(min=0, max=1_000, help="Tags near the portal that stay on their side.")
+    ] = 10,
+    strays: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Tags metres away, read by chance.")
+    ] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same readings.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell everything, as JSON.")] = False,
+) -> None:
+    """Hold what a portal's sensing tells of crossings against what happened.
+
+    In virtual time, about a hundred times as fast as a real portal. Seeds 1000 to 1999 have
+    taught the portal (`edge.sensing.portal_weights`): judge it by others.
+    """
+    from simulators.crossings import Crossings  # noqa: PLC0415 # See `demo`.
+
+    outcome = Crossings(seed, lingering=lingering, strays=strays).run(crossings)
+    if as_json:
+        typer.echo(msgspec.json.encode(outcome))
+    else:
+        typer.echo("\n".join(outcome.lines()))
+
+
+@app.command()
+def scenarios() -> None:
+    """List the scenarios that we ship."""
+    from simulators.scenarios_command import list_scenarios  # noqa: PLC0415 # See `demo`.
+
+    list_scenarios(typer.echo)
+
+
+@app.command()
+def describe(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WHAT]", help="A scenario, a section or a parameter; all if absent."
+        ),
+    ] = None,
+) -> None:
+    """Tell what parameters of scenarios mean: unit, bounds, default."""
+    from simulators.scenarios_command import describe as describe_what  # noqa: PLC0415 # See `demo`.
+
+    try:
+        describe_what(what, typer.echo)
+    except ScenarioInvalid as error:
+        _refuse(str(error))
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(help="A TOML file, or a scenario of ours by name.")],
+) -> None:
+    """Check a scenario file: exits with 2 and says where and why if it is wrong."""
+    from simulators.scenarios_command import check as check_file  # noqa: PLC0415 # See `demo`.
+
+    try:
+        check_file(file, typer.echo)
+    except ScenarioInvalid as error:
+        _refuse(str(error))
+
+
+@app.command()
 def store(
     scenario_file: ScenarioFile = SMALL_STORE,
     folder: Annotated[
@@ -191,6 +316,10 @@ def broker(
     command = [sys.executable, "-m", "iotcore", "--config", str(config), "--log-level", "ERROR"]
     typer.echo(f"mqtt://{host}:{port}")
     os.execv(command[0], command)  # noqa: S606 # We made the command; no shell is wanted.
+
+
+for _command in (reader, throughput):
+    app.command()(_command)
 
 
 def _scenario(path: Path) -> Scenario:

@@ -27,3 +27,7 @@ class HttpFailed(SimulatorError):
 
 class ApiRefused(SimulatorError):
     """The API answered what the simulation cannot go on with; the text has request and answer."""
+
+
+class BenchmarkFailed(SimulatorError):
+    """A benchmark came upon what must not happen; the text says what."""

@@ -71,7 +71,7 @@ def load_scenario(path: Path) -> Scenario:
         return msgspec.toml.decode(path.read_bytes(), type=Scenario)
     except OSError as error:
         raise ScenarioInvalid(f"{path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ScenarioInvalid(f"{path}: {error}") from error
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from protocol.ids import Gtin
 from simulators.devices.llrp_reader import LlrpReader, ReaderSettings, TagInField
-from simulators.devices.shelf_scale import ShelfScale, ShelfScaleModel
+from simulators.devices.shelf_scale import ShelfScale
 from simulators.devices.till import TRANSACTIONS_REMEMBERED_MAX, Till, TillItem
 from simulators.scenario import Scenario, new_world
 from simulators.world.goods import Place
@@ -29,6 +29,7 @@ from simulators.world.happenings import (
     Refund,
     Sale,
 )
+from simulators.world.load_cells import LoadCellSettings
 
 TICK_MS_MAX: Final = 100
 """The world is looked after at least this often."""
@@ -170,7 +171,7 @@ class StoreHardware:
             loads=self.world.shelf_load_g,
             shelves=len(self.world.shelves),
             rng=self._rng,
-            settings=ShelfScaleModel(noise_g=self.scenario.hardware.scale_noise_g),
+            settings=LoadCellSettings(noise_g=self.scenario.hardware.scale_noise_g),
         )
 
     def _new_till(self, name: str) -> Till:

@@ -45,7 +45,9 @@ def reader_settings(port: int, host: str = "127.0.0.1") -> LlrpSettings:
 class SupervisedReader:
     """Everything it was told is kept; `wait_until` waits for more of it."""
 
-    def __init__(self, port: int, *, sink_is_open: bool = True) -> None:
+    def __init__(
+        self, port: int, *, sink_is_open: bool = True, settings: LlrpSettings | None = None
+    ) -> None:
         self._changed = threading.Condition()
         self._is_open = threading.Event()
         if sink_is_open:
@@ -53,10 +55,8 @@ class SupervisedReader:
         self.readings: list[TagReading] = []
         self.healths: list[tuple[Health, str]] = []
         self.board = StatusBoard(self._hear)
-        settings = reader_settings(port)
-        spec = DeviceSpec(
-            settings.name, "llrp", lambda: LlrpDriver(settings, self, utc_ms, monotonic_ms)
-        )
+        given = settings or reader_settings(port)
+        spec = DeviceSpec(given.name, "llrp", lambda: LlrpDriver(given, self, utc_ms, monotonic_ms))
         policy = RestartPolicy(pause_min_ms=10, pause_max_ms=100)
         self._supervisor: pykka.ActorRef[Supervisor] = Supervisor.start(
             [spec], self.board, policy, random.Random(1), monotonic_ms

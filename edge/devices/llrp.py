@@ -19,12 +19,14 @@ from sllurp.llrp_errors import LLRPError
 
 from edge.devices.driver import DeviceReport
 from edge.devices.llrp_clock import Received
-from edge.devices.llrp_framing import LlrpFramer, LlrpViolation, message_type
-from edge.devices.llrp_settings import LlrpSettings
+from edge.devices.llrp_framing import LlrpFramer, LlrpViolation, message_type, parts
+from edge.devices.llrp_settings import SEARCH_MODES, LlrpSettings
 from edge.devices.llrp_tags import ReaderClocks, tag_readings
 from edge.errors import DeviceFault
+from edge.recording.tap import NO_TAP, Tap
 from edge.sensing.readings import TagSink
 
+RO_ACCESS_REPORT: Final = 61
 RECEIVE_BYTES: Final = 65_536
 WAIT_S: Final = 0.2
 """What a poll waits for the reader, and what the reader may take to accept a message of ours."""
@@ -35,6 +37,9 @@ CLOCK_SHIFT_TOLD_MS: Final = 1_000
 
 # What sllurp's state machine raises of a response that decodes but is not what it should be.
 _SESSION_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+Connect = Callable[[tuple[str, int], float], socket.socket]
+"""Connects to an address within some seconds, as `socket.create_connection` does."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +58,9 @@ class LlrpDriver:
         sink: TagSink,
         clock_ms: Callable[[], int],
         monotonic_ms: Callable[[], int],
+        *,
+        tap: Tap = NO_TAP,
+        connect: Connect = socket.create_connection,
     ) -> None:
         _silence_sllurp()
         self.name = settings.name
@@ -60,6 +68,8 @@ class LlrpDriver:
         self._sink = sink
         self._clock_ms = clock_ms
         self._monotonic_ms = monotonic_ms
+        self._tap = tap
+        self._connect = connect
         self._framer = LlrpFramer()
         self._clocks = ReaderClocks()
         self._client = LLRPClient(_reader_config(settings), transport_tx_write=self._send)
@@ -73,14 +83,13 @@ class LlrpDriver:
         self._report = report
         address = (self._settings.host, self._settings.port)
         try:
-            self._socket = socket.create_connection(
-                address, self._settings.connect_timeout_ms / 1000
-            )
+            self._socket = self._connect(address, self._settings.connect_timeout_ms / 1000)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.settimeout(WAIT_S)
         except OSError as error:
             raise self._fault(f"cannot connect: {error}") from error
         self._heard_ms = self._advanced_ms = self._monotonic_ms()
+        self._tap.opened(self.name, self._heard_ms, self._clock_ms())
 
     def poll(self) -> None:
         """Handle what the reader sent, after waiting for it a little. Raises `DeviceFault`.
@@ -140,12 +149,14 @@ class LlrpDriver:
 
     def _handle(self, data: bytes) -> None:
         received = Received(self._monotonic_ms(), self._clock_ms())
+        self._tap.llrp_message(self.name, data, *received)
+        if message_type(data) == RO_ACCESS_REPORT:
+            self._take_report(self._decode_report(data), received)
+            return
         message = self._decode(data)
         name: str = message.getName()
         content = message.msgdict[name]
-        if name == "RO_ACCESS_REPORT":
-            self._take_report(content, received)
-        elif name == "READER_EVENT_NOTIFICATION":
+        if name == "READER_EVENT_NOTIFICATION":
             self._take_event(message, received)
         else:
             # sllurp only logs some refusals and then waits for ever.
@@ -162,6 +173,12 @@ class LlrpDriver:
             what = f"a malformed message of type {message_type(data)} ({len(data)} bytes)"
             raise self._fault(f"{what}: {type(error).__name__}: {error}") from error
 
+    def _decode_report(self, data: bytes) -> list[Mapping[str, Any]]:
+        tags: list[Mapping[str, Any]] = []
+        for part in parts(data):
+            tags += self._decode(part).msgdict["RO_ACCESS_REPORT"].get("TagReportData", ())
+        return tags
+
     def _advance_session(self, name: str, message: Any) -> None:
         before = self._client.state
         try:
@@ -173,11 +190,12 @@ class LlrpDriver:
         if self._client.state != before:
             self._advanced_ms = self._monotonic_ms()
 
-    def _take_report(self, content: Mapping[str, Any], received: Received) -> None:
-        readings = tag_readings(self.name, content, self._clocks, received)
+    def _take_report(self, tags: list[Mapping[str, Any]], received: Received) -> None:
+        readings = tag_readings(self.name, tags, self._clocks, received)
         if readings:
             self._sink.observe(readings)
-            self._report.count(readings=len(readings))
+            # Reads, not report entries: a busy reader makes one entry of several.
+            self._report.count(readings=sum(reading.seen_count for reading in readings))
             self._advanced_ms = self._monotonic_ms()  # It was a full sink that held us up.
 
     def _take_event(self, message: Any, received: Received) -> None:
@@ -258,28 +276,48 @@ def _reader_config(settings: LlrpSettings) -> Any:
     The ROSpec inventories all antennas for ever: an AISpec ends after `report_every_tags` or
     `report_interval_ms` and is reported, and the immediate start trigger begins it again.
     """
-    return LLRPReaderConfig(
-        {
-            "antennas": [antenna.id for antenna in settings.antennas],
-            "tx_power": settings.tx_power_index,
-            "session": settings.session,
-            "report_every_n_tags": settings.report_every_tags,
-            "report_timeout_ms": settings.report_interval_ms,
-            "keepalive_interval": settings.keepalive_ms,
-            "start_inventory": True,
-            "reset_on_connect": True,
-            "event_selector": {"AntennaEvent": True},
-            "tag_content_selector": {
-                "EnableROSpecID": False,
-                "EnableSpecIndex": False,
-                "EnableInventoryParameterSpecID": False,
-                "EnableAntennaID": True,
-                "EnableChannelIndex": False,
-                "EnablePeakRSSI": True,
-                "EnableFirstSeenTimestamp": True,
-                "EnableLastSeenTimestamp": True,
-                "EnableTagSeenCount": True,
-                "EnableAccessSpecID": False,
-            },
+    antennas = [antenna.id for antenna in settings.antennas]
+    config: dict[str, Any] = {
+        "antennas": antennas,
+        "tx_power": settings.tx_power_index,
+        "session": settings.session,
+        "tag_population": settings.tag_population,
+        "mode_identifier": settings.mode,
+        "report_every_n_tags": settings.report_every_tags,
+        "report_timeout_ms": settings.report_interval_ms,
+        "keepalive_interval": settings.keepalive_ms,
+        "start_inventory": True,
+        "reset_on_connect": True,
+        "event_selector": {"AntennaEvent": True},
+        "tag_content_selector": {
+            "EnableROSpecID": False,
+            "EnableSpecIndex": False,
+            "EnableInventoryParameterSpecID": False,
+            "EnableAntennaID": True,
+            "EnableChannelIndex": False,
+            "EnablePeakRSSI": not settings.precise_rssi,
+            "EnableFirstSeenTimestamp": True,
+            "EnableLastSeenTimestamp": True,
+            "EnableTagSeenCount": True,
+            "EnableAccessSpecID": False,
+        },
+    }
+    if settings.tx_power_dbm is not None:
+        config["tx_power_dbm"] = dict.fromkeys(antennas, settings.tx_power_dbm)
+    if settings.needs_extensions:
+        config |= _extensions(settings)
+    return LLRPReaderConfig(config)
+
+
+def _extensions(settings: LlrpSettings) -> dict[str, Any]:
+    """Return what has sllurp enable Impinj's extensions, and what we want of them."""
+    config: dict[str, Any] = {
+        "impinj_tag_content_selector": {
+            "EnableRFPhaseAngle": settings.phase,
+            "EnablePeakRSSI": settings.precise_rssi,
+            "EnableRFDopplerFrequency": settings.doppler,
         }
-    )
+    }
+    if settings.search_mode is not None:
+        config["impinj_search_mode"] = SEARCH_MODES[settings.search_mode]
+    return config

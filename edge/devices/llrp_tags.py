@@ -1,11 +1,12 @@
-"""From a decoded RO_ACCESS_REPORT to tag readings on the gateway's clock.
+"""From the decoded tags of an RO_ACCESS_REPORT to tag readings on the gateway's clock.
 
-Pure. A report is the mapping that sllurp makes of one (LLRP 1.0.1, section 13.2.3): EPCs are
-hexadecimal bytes, times are microseconds of the reader's UTC clock, or of its uptime when it has
-no UTC clock.
+Pure. A tag is the mapping that sllurp makes of a TagReportData (LLRP 1.0.1, section 13.2.3): EPCs
+are hexadecimal bytes, times are microseconds of the reader's UTC clock, or of its uptime when it
+has no UTC clock. Impinj's extensions tell RSSI in 1/100 dBm, the phase in 1/4096 of a turn and the
+Doppler shift in 1/16 Hz (Impinj, "Octane LLRP", and llrpkit's `TagReport`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from edge.devices.llrp_clock import ReaderClock, Received
@@ -18,6 +19,9 @@ EPC_BYTES_MAX: Final = 62
 
 _EPC_96_DIGITS: Final = 24
 _RSSI_UNKNOWN_DBM: Final = -128.0
+_RSSI_PER_DB: Final = 100
+_PHASE_DEG: Final = 360 / 4_096
+_DOPPLER_HZ: Final = 1 / 16
 
 Tag = Mapping[str, Any]
 
@@ -35,10 +39,11 @@ class ReaderClocks:
             if key in event:
                 clock.observe(event[key]["Microseconds"], received)
 
-    def hear_report(self, tags: Iterable[Tag], received: Received) -> None:
+    def hear_report(self, tags: Sequence[Tag], received: Received) -> None:
         """Learn from a report: its freshest tag was seen just before it was sent."""
         for kind, clock in (("UTC", self.utc), ("Uptime", self.uptime)):
-            stamps = [tag[key] for tag in tags if (key := f"LastSeenTimestamp{kind}") in tag]
+            key = f"LastSeenTimestamp{kind}"
+            stamps = [tag[key] for tag in tags if key in tag]
             if stamps:
                 clock.observe(max(stamps), received)
 
@@ -52,14 +57,13 @@ class ReaderClocks:
 
 
 def tag_readings(
-    reader: str, report: Mapping[str, Any], clocks: ReaderClocks, received: Received
+    reader: str, tags: Sequence[Tag], clocks: ReaderClocks, received: Received
 ) -> list[TagReading]:
-    """Return the readings of one report. Raises `LlrpViolation`.
+    """Return the readings of one report's tags. Raises `LlrpViolation`.
 
     What names no antenna or has an empty EPC is left out: nothing can be concluded from it, and a
     report that another client asked for may be so.
     """
-    tags: list[Tag] = report.get("TagReportData", [])
     clocks.hear_report(tags, received)
     readings = []
     for tag in tags:
@@ -74,15 +78,25 @@ def _reading(
     reader: str, antenna: int, epc: Epc, tag: Tag, clocks: ReaderClocks, received: Received
 ) -> TagReading:
     last_ms = clocks.seen_ms("LastSeen", tag, received)
+    phase, doppler = tag.get("ImpinjRFPhaseAngle"), tag.get("ImpinjRFDopplerFrequency")
     return TagReading(
-        reader=reader,
-        antenna=antenna,
-        epc=epc,
-        rssi_dbm=float(tag.get("PeakRSSI", _RSSI_UNKNOWN_DBM)),
-        first_seen_ms=min(last_ms, clocks.seen_ms("FirstSeen", tag, received)),
-        last_seen_ms=last_ms,
-        seen_count=tag.get("TagSeenCount", 1),
+        reader,
+        antenna,
+        epc,
+        _rssi_dbm(tag),
+        min(last_ms, clocks.seen_ms("FirstSeen", tag, received)),
+        last_ms,
+        tag.get("TagSeenCount", 1),
+        None if phase is None else phase * _PHASE_DEG,
+        None if doppler is None else doppler * _DOPPLER_HZ,
     )
+
+
+def _rssi_dbm(tag: Tag) -> float:
+    precise = tag.get("ImpinjPeakRSSI")
+    if precise is not None:
+        return float(precise) / _RSSI_PER_DB
+    return float(tag.get("PeakRSSI", _RSSI_UNKNOWN_DBM))
 
 
 def _epc(tag: Tag) -> Epc:

@@ -22,12 +22,11 @@ from watchfiles.main import FileChange
 from edge.devices.driver import DeviceReport
 from edge.devices.pos_journal_settings import PosJournalSettings
 from edge.devices.quarantine import Quarantine
-from edge.devices.taken_documents import TakenDocuments
+from edge.devices.till_documents import TillDocuments
 from edge.errors import DeviceFault, OutboxFull
 from edge.outbox.port import Outbox
-from edge.sensing.poslog import StockDocument, parse_poslog
+from edge.recording.tap import NO_TAP, Tap
 from edge.sensing.poslog_xml import PoslogRejected
-from edge.sensing.till import document_digest, facts_of
 from protocol.facts import AnyFact
 
 FILES_PER_SCAN_MAX: Final = 10_000
@@ -53,6 +52,7 @@ class _Batch:
         self.transactions = 0
         self.facts: list[AnyFact] = []
         self.documents: dict[str, bytes] = {}
+        self.texts: list[bytes] = []
 
 
 class PosJournalDriver:
@@ -61,13 +61,17 @@ class PosJournalDriver:
     kind = "pos_journal"
 
     def __init__(
-        self, settings: PosJournalSettings, outbox: Outbox, clock_ms: Callable[[], int]
+        self,
+        settings: PosJournalSettings,
+        outbox: Outbox,
+        clock_ms: Callable[[], int],
+        tap: Tap = NO_TAP,
     ) -> None:
         self.name = settings.name
         self._settings = settings
         self._outbox = outbox
         self._clock_ms = clock_ms
-        self._zone = settings.zone()
+        self._tap = tap
         self._spool = Path(settings.spool)
         beside = self._spool.parent / "quarantine"
         self._quarantine = Quarantine(Path(settings.quarantine) if settings.quarantine else beside)
@@ -91,7 +95,7 @@ class PosJournalDriver:
             # What cannot be deleted would be recorded again after every restart.
             raise DeviceFault(f"{self.name}: spool {self._spool}: it must be writable")
         self._changes = _changes(self._spool)
-        self._taken = TakenDocuments(self._outbox, self.name)
+        self._documents = TillDocuments(self._settings, self._outbox)
         report.health("healthy")
 
     def poll(self) -> None:
@@ -146,34 +150,18 @@ class PosJournalDriver:
 
     def _add(self, name: str, batch: _Batch) -> None:
         data = self._read(name)
-        transactions = parse_poslog(data, self._zone)
-        if not transactions:
-            _log.debug("%s: %r tells nothing about stock", self.name, name)
-        facts: list[AnyFact] = []
-        documents: dict[str, bytes] = {}
-        for transaction in transactions:
-            found = facts_of(
-                transaction, source=self.name, receiving_zone=self._settings.receiving_zone
-            )
-            if isinstance(transaction, StockDocument):
-                document = f"{transaction.kind}/{transaction.key}"
-                digest = document_digest(found)
-                if self._is_taken(document, digest, batch.documents | documents):
-                    _log.info("%s: %r has been taken before: %s", self.name, name, document)
-                    continue
-                documents[document] = digest
-            facts += found
+        try:
+            found = self._documents.understand(name, data, batch.documents)
+        except PoslogRejected:
+            if not batch.files:  # Else it is read once more, after what came before it.
+                self._tap.document(self.name, data)
+            raise
         batch.files.append(name)
+        batch.texts.append(data)
         batch.size_bytes += len(data)
-        batch.transactions += len(transactions)
-        batch.facts += facts
-        batch.documents |= documents
-
-    def _is_taken(self, document: str, digest: bytes, pending: dict[str, bytes]) -> bool:
-        known = pending.get(document) or self._taken.digest_of(document)
-        if known is not None and known != digest:
-            raise PoslogRejected(f"{document} was taken before with another content")
-        return known is not None
+        batch.transactions += found.transactions
+        batch.facts += found.facts
+        batch.documents |= found.documents
 
     def _read(self, name: str) -> bytes:
         most = self._settings.file_bytes_max
@@ -199,11 +187,13 @@ class PosJournalDriver:
             return
         try:
             if batch.facts:
-                self._outbox.append(batch.facts, self._taken.checkpoints(batch.documents))
+                self._outbox.append(batch.facts, self._documents.checkpoints(batch.documents))
         except OutboxFull:
             self._put_back(batch)
             return
-        self._taken.committed(batch.documents)
+        self._documents.committed(batch.documents)
+        for text in batch.texts:
+            self._tap.document(self.name, text)
         for name in batch.files:
             self._dispose(name)
         self._report.count(readings=batch.transactions, facts=len(batch.facts))

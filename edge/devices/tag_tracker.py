@@ -11,13 +11,21 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from edge.errors import OutboxFailed, OutboxFull
 from edge.outbox.port import Outbox
+from edge.recording.tap import NO_TAP, Tap
 from edge.sensing.decisions import Decisions
 from edge.sensing.readings import TagReading
-from edge.sensing.register import BASELINE, PREFIX, restore
+from edge.sensing.register import (
+    BASELINE,
+    PREFIX,
+    SWEPT_THROUGH,
+    restore,
+    restore_swept_through,
+)
 from edge.sensing.tags import Layout, TagSensing, TagSettings
 from protocol.facts import TagsAppeared, TagsLeft
 
@@ -27,6 +35,20 @@ TICK_S: Final = 0.1
 RETRY_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+def restored_sensing(
+    layout: Layout, settings: TagSettings, outbox: Outbox, now_ms: int
+) -> TagSensing:
+    """Return tag sensing that knows what the outbox's checkpoints say, beginning at `now_ms`."""
+    return TagSensing(
+        layout,
+        settings,
+        restore(outbox.checkpoints(PREFIX)),
+        baseline_done=BASELINE in outbox.checkpoints(BASELINE),
+        now_ms=now_ms,
+        swept_through_ms=restore_swept_through(outbox.checkpoints(SWEPT_THROUGH)),
+    )
 
 
 class TagTracker:
@@ -39,19 +61,17 @@ class TagTracker:
         outbox: Outbox,
         clock_ms: Callable[[], int],
         on_failure: Callable[[str], None],
+        tap: Tap = NO_TAP,
     ) -> None:
         self._outbox = outbox
         self._clock_ms = clock_ms
         self._on_failure = on_failure
+        self._tap = tap
         self._reports: queue.Queue[list[TagReading]] = queue.Queue(REPORTS_WAITING_MAX)
         self._stopping = threading.Event()
-        self._sensing = TagSensing(
-            layout,
-            settings,
-            restore(outbox.checkpoints(PREFIX)),
-            baseline_done=BASELINE in outbox.checkpoints(BASELINE),
-            now_ms=clock_ms(),
-        )
+        started_ms = clock_ms()
+        self._sensing = restored_sensing(layout, settings, outbox, started_ms)
+        tap.sensing_started(started_ms)
         self._thread = threading.Thread(target=self._run, name="tag-tracker", daemon=True)
 
     @property
@@ -85,28 +105,36 @@ class TagTracker:
 
     def _run(self) -> None:
         try:
+            is_recorded = True
             while not (self._stopping.is_set() and self._reports.empty()):
-                readings = self._waiting()
-                self._record(self._sensing.observe(readings, self._clock_ms()))
+                reports = self._waiting()
+                now_ms = self._clock_ms()
+                self._tap.decided(now_ms, (report[0].reader for report in reports))
+                is_recorded = self._record(
+                    self._sensing.observe(chain.from_iterable(reports), now_ms)
+                )
+            if is_recorded:
+                self._record(self._sensing.finish())
         except OutboxFailed as error:
             self._on_failure(str(error))
         except Exception as error:  # noqa: BLE001 # The agent must not read on for nobody.
             _log.exception("tag sensing failed")
             self._on_failure(f"tag sensing failed: {error!r}")
 
-    def _waiting(self) -> list[TagReading]:
+    def _waiting(self) -> list[list[TagReading]]:
         try:
-            readings = list(self._reports.get(timeout=TICK_S))
+            reports = [self._reports.get(timeout=TICK_S)]
         except queue.Empty:
             return []
         for _ in range(REPORTS_PER_DECISION_MAX - 1):
             try:
-                readings += self._reports.get_nowait()
+                reports.append(self._reports.get_nowait())
             except queue.Empty:
                 break
-        return readings
+        return reports
 
-    def _record(self, decisions: Decisions) -> None:
+    def _record(self, decisions: Decisions) -> bool:
+        """Append what was decided, and return whether it is durable: not when we have to stop."""
         facts, checkpoints = decisions
         while facts or checkpoints:
             try:
@@ -114,9 +142,10 @@ class TagTracker:
             except OutboxFull as error:
                 facts = [fact for fact in facts if not isinstance(fact, TagsAppeared | TagsLeft)]
                 if not facts and not checkpoints:
-                    return
+                    return True
                 _log.warning("tags wait for room in the outbox: %s", error)
                 if self._stopping.wait(RETRY_S):
-                    return  # Not durable, so a restart decides it anew from the next readings.
+                    return False  # A restart decides it anew from the next readings.
             else:
-                return
+                return True
+        return True

@@ -15,11 +15,14 @@ from protocol.facts import (
     TagsAppeared,
     TagsLeft,
     TagsMoved,
+    TagsSwept,
     Zone,
 )
 from protocol.ids import Epc, Gtin
 
 SOURCE: Final = "tags"
+CONFIDENCE_STEP: Final = 0.05
+"""Tags are told together when their confidences agree to this, so that facts stay few."""
 
 
 class Decisions(NamedTuple):
@@ -32,7 +35,7 @@ class Decisions(NamedTuple):
 class _Swept(NamedTuple):
     gtin: Gtin
 
-    def facts(self, epcs: list[bytes], at_ms: int) -> Iterator[AnyFact]:
+    def facts(self, epcs: list[bytes], at_ms: int, _: str) -> Iterator[AnyFact]:
         yield StockCounted(
             occurred_at_ms=at_ms,
             source=SOURCE,
@@ -47,8 +50,9 @@ class _Received(NamedTuple):
     gtin: Gtin
     zone: Zone
     evidence: Evidence
+    confidence: float
 
-    def facts(self, epcs: list[bytes], at_ms: int) -> Iterator[AnyFact]:
+    def facts(self, epcs: list[bytes], at_ms: int, basis: str) -> Iterator[AnyFact]:
         for piece in _pieces(epcs):
             yield GoodsReceived(
                 occurred_at_ms=at_ms,
@@ -59,6 +63,8 @@ class _Received(NamedTuple):
                 zone=self.zone,
                 evidence=self.evidence,
                 epcs=piece,
+                confidence=self.confidence,
+                basis=basis,
             )
 
 
@@ -66,8 +72,9 @@ class _Moved(NamedTuple):
     gtin: Gtin
     from_zone: Zone
     to_zone: Zone
+    confidence: float
 
-    def facts(self, epcs: list[bytes], at_ms: int) -> Iterator[AnyFact]:
+    def facts(self, epcs: list[bytes], at_ms: int, basis: str) -> Iterator[AnyFact]:
         for piece in _pieces(epcs):
             yield TagsMoved(
                 occurred_at_ms=at_ms,
@@ -76,6 +83,8 @@ class _Moved(NamedTuple):
                 from_zone=self.from_zone,
                 to_zone=self.to_zone,
                 epcs=piece,
+                confidence=self.confidence,
+                basis=basis,
             )
 
 
@@ -84,7 +93,7 @@ class _Noticed(NamedTuple):
     zone: Zone
     what: Literal["appeared", "left"]
 
-    def facts(self, epcs: list[bytes], at_ms: int) -> Iterator[AnyFact]:
+    def facts(self, epcs: list[bytes], at_ms: int, _: str) -> Iterator[AnyFact]:
         kind = TagsAppeared if self.what == "appeared" else TagsLeft
         fact: Callable[..., AnyFact] = partial(kind, occurred_at_ms=at_ms, source=SOURCE)
         for piece in _pieces(epcs):
@@ -98,6 +107,12 @@ _Kind = _Swept | _Received | _Moved | _Noticed
 class _Group:
     epcs: dict[Epc, None] = field(default_factory=dict)
     at_ms: int = 0
+    basis: str = ""
+
+    def told_basis(self) -> str:
+        """Return what the first tag's decision rests on, which stands for those of the others."""
+        others = len(self.epcs) - 1
+        return f"{self.basis}; {others} more alike" if self.basis and others else self.basis
 
 
 class Outcome:
@@ -105,19 +120,54 @@ class Outcome:
 
     def __init__(self) -> None:
         self._groups: dict[_Kind, list[_Group]] = {}
+        self._sweeps: list[AnyFact] = []
         self.checkpoints: dict[str, bytes | None] = {}
 
     def swept(self, gtin: Gtin, epc: Epc, at_ms: int) -> None:
         """A tag was there at the first start."""
         self._add(_Swept(gtin), epc, at_ms)
 
-    def received(self, gtin: Gtin, epc: Epc, zone: Zone, evidence: Evidence, at_ms: int) -> None:
-        """A tag that was not known is in the store."""
-        self._add(_Received(gtin, zone, evidence), epc, at_ms)
+    def tags_swept(
+        self, gtin: Gtin, sweep: str, epcs: list[Epc], at_ms: int, basis: str, *, is_complete: bool
+    ) -> None:
+        """A sweep has read these tags of a GTIN, and it is over."""
+        fact = TagsSwept(
+            occurred_at_ms=at_ms,
+            source=SOURCE,
+            gtin=gtin,
+            sweep=sweep,
+            quantity=len(epcs),
+            is_complete=is_complete,
+            epcs=list[bytes](epcs[:EPCS_PER_FACT_MAX]),
+            basis=basis,
+        )
+        self._sweeps.append(fact)
 
-    def moved(self, gtin: Gtin, epc: Epc, from_zone: Zone, to_zone: Zone, at_ms: int) -> None:
+    def received(
+        self,
+        gtin: Gtin,
+        epc: Epc,
+        zone: Zone,
+        evidence: Evidence,
+        at_ms: int,
+        confidence: float = 1.0,
+        basis: str = "",
+    ) -> None:
+        """A tag that was not known is in the store."""
+        self._add(_Received(gtin, zone, evidence, _rounded(confidence)), epc, at_ms, basis)
+
+    def moved(
+        self,
+        gtin: Gtin,
+        epc: Epc,
+        from_zone: Zone,
+        to_zone: Zone,
+        at_ms: int,
+        confidence: float = 1.0,
+        basis: str = "",
+    ) -> None:
         """A known tag is in another zone."""
-        self._add(_Moved(gtin, from_zone, to_zone), epc, at_ms)
+        self._add(_Moved(gtin, from_zone, to_zone, _rounded(confidence)), epc, at_ms, basis)
 
     def appeared(self, gtin: Gtin, epc: Epc, zone: Zone, at_ms: int) -> None:
         """A tag that had left its zone is read there again."""
@@ -131,20 +181,30 @@ class Outcome:
         """Where a tag is from now on."""
         self.checkpoints[checkpoint_name(epc)] = checkpoint_value(entry)
 
+    def forgotten(self, epc: Epc) -> None:
+        """The register no longer knows a tag."""
+        self.checkpoints[checkpoint_name(epc)] = None
+
     def decisions(self) -> Decisions:
         """Return the facts, those that change counts first."""
-        facts: list[AnyFact] = []
-        for kind in sorted(self._groups, key=lambda kind: isinstance(kind, _Noticed)):
-            for group in self._groups[kind]:
-                facts += kind.facts(list(group.epcs), group.at_ms)
-        return Decisions(facts, self.checkpoints)
+        stock: list[AnyFact] = []
+        noticed: list[AnyFact] = []
+        for kind, groups in self._groups.items():
+            facts = noticed if isinstance(kind, _Noticed) else stock
+            for group in groups:
+                facts += kind.facts(list(group.epcs), group.at_ms, group.told_basis())
+        return Decisions(stock + self._sweeps + noticed, self.checkpoints)
 
-    def _add(self, kind: _Kind, epc: Epc, at_ms: int) -> None:
-        groups = self._groups.setdefault(kind, [_Group()])
+    def _add(self, kind: _Kind, epc: Epc, at_ms: int, basis: str = "") -> None:
+        groups = self._groups.setdefault(kind, [_Group(basis=basis)])
         if epc in groups[-1].epcs:  # The same way once more, so it is another fact.
-            groups.append(_Group())
+            groups.append(_Group(basis=basis))
         groups[-1].epcs[epc] = None
         groups[-1].at_ms = max(groups[-1].at_ms, at_ms)
+
+
+def _rounded(confidence: float) -> float:
+    return round(round(confidence / CONFIDENCE_STEP) * CONFIDENCE_STEP, 2)
 
 
 def _pieces(epcs: list[bytes]) -> Iterator[list[bytes]]:

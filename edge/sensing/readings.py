@@ -6,7 +6,10 @@ from protocol.ids import Epc
 
 
 class TagReading(NamedTuple):
-    """One tag as one antenna reported it, times on the gateway's clock."""
+    """One tag as one antenna reported it, times on the gateway's clock.
+
+    Phase (degrees, 0 to 360) and Doppler shift are of the last read, from readers that tell them.
+    """
 
     reader: str
     antenna: int
@@ -15,6 +18,8 @@ class TagReading(NamedTuple):
     first_seen_ms: int
     last_seen_ms: int
     seen_count: int
+    phase_deg: float | None = None
+    doppler_hz: float | None = None
 
 
 class TagSink(Protocol):

@@ -1,69 +1,64 @@
-"""A shelf's weight as units: readings of a shelf scale in, `ShelfCounted` out.
+"""Shelf sensing: readings of a scale's shelves in, `ShelfCounted` facts with an error bar out.
 
-Pure. A count is told when the scale has come to rest, the weight is close to a whole number of
-units, and that number is another one than was told before. Everything else (goods in a hand,
-something foreign on the shelf, a scale that needs taring) changes nothing.
+Each shelf is a `ShelfWatch`: rest, then weighed hypotheses about its units, then what is worth
+telling. What was learnt of a shelf is an outbox checkpoint, which commits with the counts it led
+to. Pure; its state is bounded by the number of shelves.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from protocol.facts import QUANTITY_MAX, ShelfCounted
-from protocol.ids import Gtin
-
-
-class Shelf(NamedTuple):
-    """One shelf of a scale and the only item that lies on it.
-
-    `tolerance` is how far, as a part of one item's weight, a weight may be from a whole number.
-    """
-
-    name: str
-    gtin: Gtin
-    item_weight_g: float
-    tolerance: float
+from edge.sensing.decisions import Decisions
+from edge.sensing.shelf_checkpoint import checkpoint_name, recalled
+from edge.sensing.shelf_tracker import Estimate
+from edge.sensing.shelf_traits import Shelf, WeightReading
+from edge.sensing.shelf_watch import ShelfWatch
+from protocol.facts import AnyFact, ShelfCounted
 
 
-class WeightReading(NamedTuple):
-    """One shelf as its scale reported it. `weight_g` is signed: a scale drifts below zero."""
+class ShelfSensing:
+    """The shelves of the scale `source`. `checkpoints` holds what earlier lives have stored."""
 
-    stable: bool
-    overload: bool
-    fault: bool
-    weight_g: int
+    def __init__(
+        self, source: str, shelves: Sequence[Shelf], checkpoints: Mapping[str, bytes]
+    ) -> None:
+        self._source = source
+        self._watches: dict[str, ShelfWatch] = {}
+        for shelf in shelves:
+            stored = checkpoints.get(checkpoint_name(source, shelf.name))
+            memory = None if stored is None else recalled(shelf, stored)
+            self._watches[shelf.name] = ShelfWatch(shelf, memory)
+        self._pending: dict[str, list[ShelfCounted]] = {}
 
+    def observe(self, readings: Mapping[str, WeightReading], at_ms: int) -> Decisions:
+        """Take one reading of each of these shelves, and return what follows from them now.
 
-def units_by_weight(weight_g: int, shelf: Shelf) -> int | None:
-    """Return how many items weigh this much, or `None` if no whole number of them does."""
-    units = round(weight_g / shelf.item_weight_g)
-    rest_g = abs(weight_g - units * shelf.item_weight_g)
-    if not 0 <= units <= QUANTITY_MAX or rest_g > shelf.tolerance * shelf.item_weight_g:
-        return None
-    return units
+        What is returned was not told until `confirm` says so: if it was refused, the next reading
+        of the shelf leads to it again.
+        """
+        facts: list[AnyFact] = []
+        checkpoints: dict[str, bytes | None] = {}
+        self._pending.clear()
+        for name, reading in readings.items():
+            watch = self._watches[name]
+            counts = watch.read(reading, at_ms, self._source)
+            memory = watch.memory(counts, at_ms)
+            facts += counts
+            if memory is not None:
+                checkpoints[checkpoint_name(self._source, name)] = memory
+                self._pending[name] = counts
+        return Decisions(facts, checkpoints)
 
+    def confirm(self, at_ms: int) -> None:
+        """What the last `observe` returned is durable."""
+        for name, counts in self._pending.items():
+            self._watches[name].confirm(counts)
+            self._watches[name].stored(at_ms)
+        self._pending.clear()
 
-def sense_shelf(
-    told: int | None, shelf: Shelf, reading: WeightReading, *, at_ms: int, source: str
-) -> ShelfCounted | None:
-    """Return the fact that follows from a reading, if any; `told` is the count told last."""
-    if not reading.stable or reading.overload or reading.fault:
-        return None
-    units = units_by_weight(reading.weight_g, shelf)
-    if units is None or units == told:
-        return None
-    return ShelfCounted(
-        occurred_at_ms=at_ms,
-        source=source,
-        gtin=shelf.gtin,
-        shelf=shelf.name,
-        quantity=units,
-        weight_g=reading.weight_g,
-    )
+    def estimate(self, shelf: str) -> Estimate | None:
+        """Return what is known of a shelf, or `None` while no weight of it was explained."""
+        return self._watches[shelf].estimate
 
-
-def trouble(shelf: Shelf, reading: WeightReading) -> str | None:
-    """Return what is wrong with a shelf, in words for its health, or `None`."""
-    if reading.fault:
-        return f"shelf {shelf.name}: the scale reports a fault"
-    if reading.overload:
-        return f"shelf {shelf.name}: overload"
-    return None
+    def trouble(self, shelf: str) -> str | None:
+        """Return what is wrong with a shelf, in words for its health, or `None`."""
+        return self._watches[shelf].trouble

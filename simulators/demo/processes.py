@@ -63,6 +63,13 @@ class Child:
         """Whether there is a process."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The process, as long as it runs: the tether becomes the command."""
+        if self._process is None:
+            raise ChildDied(f"{self.name} is not running")
+        return self._process.pid
+
     async def start(self) -> None:
         """Start the command, or start it again."""
         tether = ("-m", "simulators.demo.tether", str(os.getpid()))

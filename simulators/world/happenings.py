@@ -118,7 +118,7 @@ class TagRead(NamedTuple):
     epc: Epc
     rssi_dbm: float
     read_at_ms: int
-    count: int = 1
+    count: int = 1  # type: ignore[assignment] # Nobody counts what is equal in a read.
 
 
 class TagReads(NamedTuple):

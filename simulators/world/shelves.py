@@ -1,81 +1,131 @@
-"""The weighed shelves of a noisy store: what their scales show when goods are taken or put. Pure.
+"""The weighed shelves of a noisy store, and what their scales show. Pure.
 
-A scale shows the weight of what lies on it after each change, once at rest: with noise, a zero that
-wanders, items that differ, and now and then somebody who leans on it. Part of an article lies
-elsewhere, and is carried to the shelf when that runs low.
+A scale shows its weight when something on it has changed and is at rest again, and some times a day
+anyway. Items differ in weight, and from their master data; what customers put on the wrong shelf
+weighs too. Everything else that a load cell does wrong is `load_cells`.
 """
 
 from typing import TYPE_CHECKING, Final
 
-from protocol.ids import Gtin
+from simulators.world.agenda import Agenda
 from simulators.world.goods import Sku
 from simulators.world.happenings import ShelfWeighed
-from simulators.world.noisy_goods import Goods
-from simulators.world.noisy_settings import ShelfScaleSettings
-from simulators.world.radio import Show
+from simulators.world.load_cells import Bin, LoadCell
+from simulators.world.noisy_goods import Armful, Goods
+from simulators.world.reader_reports import Show
+from simulators.world.reader_settings import ShelfScaleSettings
+from simulators.world.store_time import DAY_MS
 
 if TYPE_CHECKING:
     from random import Random
 
-DAY_MS: Final = 86_400_000
-SETTLED_MS: Final = 4_000
-LEANING_G: Final = (800, 6_000)
+AFTER_LEANING_MS: Final = 10_000
+READING_MS: Final = 500
+
+
+class _Shelf:
+    """One shelf: what lies there of each article that belongs there, and of others."""
+
+    def __init__(self, number: int, cell: LoadCell) -> None:
+        self.number = number
+        self.cell = cell
+        self.bins: list[Bin] = []
+        self.strangers_g = 0.0
+        self.is_awaited = False
+
+    @property
+    def load_g(self) -> float:
+        """What it bears."""
+        return sum(items.load_g for items in self.bins) + self.strangers_g
 
 
 class Shelves:
     """All shelves with scales."""
 
     def __init__(
-        self, goods: Goods, settings: ShelfScaleSettings, started_ms: int, rng: "Random", show: Show
+        self,
+        goods: Goods,
+        agenda: Agenda,
+        settings: ShelfScaleSettings,
+        started_ms: int,
+        rng: "Random",
+        show: Show,
     ) -> None:
-        self._goods: Final = goods
+        self._agenda: Final = agenda
         self._settings: Final = settings
         self._rng: Final = rng
         self._show: Final = show
-        self._zero_g: Final[dict[int, float]] = {}
-        self._weighed_ms: Final[dict[int, int]] = {}
-        self._elsewhere: Final[dict[Gtin, int]] = {}
+        self._shelves: Final[dict[int, _Shelf]] = {}
+        self._bins: Final[dict[str, Bin]] = {}
+        self._chance_of_scale: Final = sum(
+            sku.shelf is not None for sku in goods.skus.values()
+        ) / len(goods.skus)
         for sku in goods.skus.values():
             if sku.shelf is not None:
-                self._zero_g[sku.shelf] = 0.0
-                self._weighed_ms[sku.shelf] = started_ms
-                away = int(goods.on_hand(sku.gtin) * settings.off_shelf_share)
-                self._elsewhere[sku.gtin] = away
+                shelf = self._shelves.get(sku.shelf)
+                if shelf is None:
+                    cell = LoadCell(settings.cell, rng, started_ms)
+                    shelf = self._shelves[sku.shelf] = _Shelf(sku.shelf, cell)
+                true_g = sku.item_weight_g * rng.gauss(1.0, settings.nominal_error_share)
+                items = Bin(true_g, true_g * settings.item_spread_share, rng)
+                items.put(goods.loose[sku.gtin].floor)
+                shelf.bins.append(items)
+                self._bins[sku.gtin] = items
 
-    def show_all(self, now_ms: int) -> None:
-        """Show every shelf once, as in the morning."""
-        for sku in self._goods.skus.values():
-            self.changed(sku, now_ms)
+    def plan_day(self, midnight_ms: int) -> None:
+        """Let every scale report now and then, though nothing changes."""
+        reports = self._settings.reports_per_day if self._shelves else 0
+        for index in range(reports):
+            at_ms = midnight_ms + (2 * index + 1) * DAY_MS // (2 * reports)
+            self._agenda.at(at_ms, self._report_all)
 
-    def changed(self, sku: Sku, now_ms: int) -> None:
-        """Show what a shelf bears after goods were taken from it or put there."""
+    def floor_changed(self, sku: Sku, change: int, now_ms: int) -> None:
+        """Take in that units came to the sales floor or left it."""
         if sku.shelf is None:
             return
-        there = self._goods.on_hand(sku.gtin)
-        elsewhere = min(self._elsewhere[sku.gtin], there)
-        if there - elsewhere <= 1:  # The shelf is nearly empty, so the rest is brought.
-            elsewhere = 0
-        elif there > self._goods.full[sku.gtin] * 0.9:  # A delivery did not fit in full.
-            elsewhere = int(there * self._settings.off_shelf_share)
-        self._elsewhere[sku.gtin] = elsewhere
-        self._weigh(sku, there - elsewhere, now_ms + SETTLED_MS)
+        items = self._bins[sku.gtin]
+        if change > 0:
+            items.put(change)
+        else:
+            items.take(-change)
+        self._await_rest(self._shelves[sku.shelf], now_ms)
 
-    def lean(self, sku: Sku, now_ms: int) -> None:
-        """Somebody leans on a shelf for a moment."""
-        if sku.shelf is not None:
-            extra_g = self._rng.randint(*LEANING_G)
-            self._show(ShelfWeighed(now_ms, sku.shelf, extra_g, is_stable=False))
-            self.changed(sku, now_ms + 8_000)
+    def bear_stranger(self, armful: Armful, now_ms: int) -> int | None:
+        """Let somebody put goods where they do not belong; return the shelf if it has a scale."""
+        if self._rng.random() >= self._chance_of_scale:
+            return None
+        number = self._rng.choice(list(self._shelves))
+        if number == armful.sku.shelf:
+            return None
+        self._add_stranger(number, armful.quantity * armful.sku.item_weight_g, now_ms)
+        return number
 
-    def _weigh(self, sku: Sku, units: int, at_ms: int) -> None:
-        shelf = sku.shelf
-        if shelf is None:
-            return
-        rng, settings = self._rng, self._settings
-        days = max(0, at_ms - self._weighed_ms[shelf]) / DAY_MS
-        self._weighed_ms[shelf] = at_ms
-        self._zero_g[shelf] += rng.gauss(0.0, settings.drift_g_per_day * days**0.5)
-        spread_g = sku.item_weight_g * settings.item_spread_share * units**0.5
-        weight_g = units * sku.item_weight_g + rng.gauss(0.0, spread_g) * 0.1
-        shown_g = weight_g + self._zero_g[shelf] + rng.gauss(0.0, settings.noise_g)
-        self._show(ShelfWeighed(at_ms, shelf, round(shown_g), is_stable=True))
+    def lose_stranger(self, number: int, armful: Armful, now_ms: int) -> None:
+        """Let somebody take it away again."""
+        self._add_stranger(number, -armful.quantity * armful.sku.item_weight_g, now_ms)
+
+    def _add_stranger(self, number: int, weight_g: int, now_ms: int) -> None:
+        shelf = self._shelves[number]
+        shelf.strangers_g += weight_g
+        self._await_rest(shelf, now_ms)
+
+    def _await_rest(self, shelf: _Shelf, now_ms: int) -> None:
+        if not shelf.is_awaited:
+            shelf.is_awaited = True
+            rest_ms = now_ms + int(self._settings.settled_s * 1_000)
+            self._agenda.at(rest_ms, lambda at_ms: self._weigh(shelf, at_ms))
+
+    def _report_all(self, now_ms: int) -> None:
+        for shelf in self._shelves.values():
+            self._weigh(shelf, now_ms)
+
+    def _weigh(self, shelf: _Shelf, now_ms: int) -> None:
+        """Show a weight: that of the second of two readings, since motion shows in a change."""
+        shelf.is_awaited = False
+        shelf.cell.weigh(shelf.load_g, now_ms - READING_MS)
+        weighing = shelf.cell.weigh(shelf.load_g, now_ms)
+        weight_g = round(weighing.weight_g)
+        self._show(ShelfWeighed(now_ms, shelf.number, weight_g, is_stable=weighing.is_stable))
+        if shelf.cell.is_leaned_on and not shelf.is_awaited:
+            shelf.is_awaited = True
+            self._agenda.at(now_ms + AFTER_LEANING_MS, lambda at_ms: self._weigh(shelf, at_ms))

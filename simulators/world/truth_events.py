@@ -1,6 +1,6 @@
-"""What truly happens in a noisy store, for the judge alone. Pure data."""
+"""What truly happens in a noisy store, for the judge alone. Pure data; lists only grow."""
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from protocol.ids import Epc, Gtin
 
@@ -8,7 +8,7 @@ Portal = Literal["dock", "exit"]
 
 
 class TrueCrossing(NamedTuple):
-    """A tag went through a portal; nobody need have read it."""
+    """A tag went through a portal; nobody need have read it. `at_ms`: in the doorway."""
 
     at_ms: int
     portal: Portal
@@ -17,7 +17,7 @@ class TrueCrossing(NamedTuple):
 
 
 class TrueTheft(NamedTuple):
-    """Units left unpaid."""
+    """Units, or grams, left unpaid."""
 
     at_ms: int
     gtin: Gtin
@@ -30,3 +30,24 @@ class TrueMishap(NamedTuple):
     at_ms: int
     gtin: Gtin
     kind: str
+
+
+class TruthEvents:
+    """Everything of one store so far."""
+
+    def __init__(self) -> None:
+        self.crossings: Final[list[TrueCrossing]] = []
+        self.thefts: Final[list[TrueTheft]] = []
+        self.mishaps: Final[list[TrueMishap]] = []
+
+    def crossed(self, at_ms: int, portal: Portal, epc: Epc, *, is_inwards: bool) -> None:
+        """Note that a tag went through a portal."""
+        self.crossings.append(TrueCrossing(at_ms, portal, epc, is_inwards))
+
+    def stolen(self, at_ms: int, gtin: Gtin, quantity: int) -> None:
+        """Note a theft."""
+        self.thefts.append(TrueTheft(at_ms, gtin, quantity))
+
+    def mishap(self, at_ms: int, kind: str, *gtins: Gtin) -> None:
+        """Note that something went wrong with these articles."""
+        self.mishaps.extend(TrueMishap(at_ms, gtin, kind) for gtin in gtins)

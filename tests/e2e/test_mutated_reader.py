@@ -15,6 +15,7 @@ from edge.errors import DeviceFault
 from simulators.devices.llrp_reader.engine import ReaderEngine
 from simulators.devices.llrp_reader.frames import FrameSplitter
 from simulators.devices.llrp_reader.settings import ReaderSettings, ReaderStats, TagInField
+from simulators.devices.llrp_reader.tag_memory import TagMemories
 from tests.device_fakes import RememberingReport
 from tests.llrp_messages import ListedLink
 from tests.llrp_peers import event, status
@@ -88,10 +89,11 @@ def test_a_session_in_which_one_message_is_mutated_reads_or_is_a_fault() -> None
 def session_outcome(random: Random, mutated_at: int) -> str:
     engine = ReaderEngine(
         antennas=ANTENNAS,
-        field=lambda antenna: [TagInField(bytes((antenna,)) * 12, -50.0)],
+        reads=lambda drive: [TagInField(bytes((drive.antenna,)) * 12, -50.0)],
         clock_us=lambda: 1_795_600_000_000_000,
         settings=ReaderSettings(),
         stats=ReaderStats(),
+        memories=TagMemories(10),
     )
     link, requests = ListedLink(), FrameSplitter(MESSAGE_BYTES_MAX)
     driver, peer = connected_driver()

@@ -1,5 +1,7 @@
 """`explain`: each unit traced to receipts and reads, each fact beside what it changed."""
 
+from typing import Any
+
 from cloud.explaining import Explanation, explain
 from cloud.journal.history import HistoryEntry
 from cloud.sku_location.decide import cause_of, decide
@@ -10,7 +12,7 @@ from protocol.facts import StockFact, TagsMoved, TagsSwept
 from tests.shard_inputs import GTIN, NOW_MS, STORE, counted, received, sold
 
 EPCS = [b"epc-00000001", b"epc-00000002"]
-SEEN = {"occurred_at_ms": NOW_MS - 5, "source": "handheld", "gtin": GTIN}
+SEEN: dict[str, Any] = {"occurred_at_ms": NOW_MS - 5, "source": "handheld", "gtin": GTIN}
 
 
 def swept(*epcs: bytes) -> TagsSwept:

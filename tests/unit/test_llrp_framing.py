@@ -11,9 +11,11 @@ from llrpkit.protocol import decode_message, messages, params
 from edge.devices.llrp_framing import (
     HEADER_BYTES,
     MESSAGE_BYTES_MAX,
+    PART_BYTES,
     LlrpFramer,
     LlrpViolation,
     message_type,
+    parts,
 )
 
 KEEPALIVE = messages.KEEPALIVE().to_bytes(message_id=7)
@@ -116,3 +118,41 @@ def test_the_type_is_read_out_of_a_message() -> None:
     assert message_type(KEEPALIVE) == messages.KEEPALIVE.MESSAGE_TYPE == 62
     assert message_type(EVENT) == 63
     assert message_type(header(kind=1023)) == 1023
+
+
+def report_of(*sizes: int) -> bytes:
+    """A report whose parameters have these lengths, each with a content of its own."""
+    body = b"".join(
+        struct.pack("!HH", 240, size) + bytes([number % 256]) * (size - 4)
+        for number, size in enumerate(sizes)
+    )
+    return struct.pack("!HII", 1 << 10 | 61, 10 + len(body), 77) + body
+
+
+@given(st.lists(st.integers(4, 3_000), max_size=60))
+def test_parts_of_a_message_are_short_and_together_the_whole(sizes: list[int]) -> None:
+    message = report_of(*sizes)
+    cut = list(parts(message))
+    assert b"".join(part[HEADER_BYTES:] for part in cut) == message[HEADER_BYTES:]
+    for part in cut:
+        head, length, message_id = struct.unpack_from("!HII", part)
+        assert (head, length, message_id) == (1 << 10 | 61, len(part), 77)
+        assert len(part) <= PART_BYTES + HEADER_BYTES
+
+
+def test_a_parameter_longer_than_a_part_is_a_part_of_its_own() -> None:
+    cut = list(parts(report_of(20, PART_BYTES * 2, 20, 20)))
+    assert [len(part) - HEADER_BYTES for part in cut] == [20, PART_BYTES * 2, 40]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"\x00\xf0\x00\x00", b"\x00\xf0\x00\x03", b"\x00\xf0\xff\xff", b"\x8d" + bytes(11), b"\x00"],
+    ids=["no-length", "short", "beyond", "tv", "stub"],
+)
+def test_what_cannot_be_cut_is_left_for_the_decoder(broken: bytes) -> None:
+    body = report_of(*[1_000] * 30)[HEADER_BYTES:] + broken
+    message = struct.pack("!HII", 1 << 10 | 61, HEADER_BYTES + len(body), 77) + body
+    cut = list(parts(message))
+    assert b"".join(part[HEADER_BYTES:] for part in cut) == body
+    assert cut[-1].endswith(broken)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llrpkit.protocol import LLRPMessage, UnknownParameter, impinj, messages, params
+from llrpkit.protocol import UnknownParameter, impinj, messages, params
 from llrpkit.protocol.enums import (
+    AirProtocols,
     AntennaEventType,
     ConnectionAttemptStatusType,
     GetReaderCapabilitiesRequestedData,
     GetReaderConfigRequestedData,
     GPIPortState,
-    KeepaliveTriggerType,
     NotificationEventType,
     ROReportTriggerType,
     ROSpecEventType,
@@ -20,9 +20,7 @@ from llrpkit.protocol.enums import (
     StatusCode,
 )
 
-from simulators.devices.llrp_reader.engine import ReaderEngine
 from simulators.devices.llrp_reader.frames import FrameLengthInvalid, FrameSplitter
-from simulators.devices.llrp_reader.settings import ReaderSettings, ReaderStats, TagInField
 from tests.llrp_messages import (
     ListedLink,
     ai_lasting,
@@ -34,92 +32,21 @@ from tests.llrp_messages import (
     ro_spec,
     tags_in,
 )
-
-EPCS = [bytes([i]) * 12 for i in range(1, 6)]
-CLOCK_US = 1_700_000_000_000_000
-
-
-class World:
-    """A reader in virtual time, its field, and the client that is connected to it."""
-
-    def __init__(self, **changed: Any) -> None:
-        self.now_ms = 0
-        self.field: dict[int, list[bytes]] = {1: EPCS[:2], 2: EPCS[2:3]}
-        self.stats = ReaderStats()
-        self.engine = ReaderEngine(
-            antennas=2,
-            field=lambda antenna: [TagInField(epc, -50.0) for epc in self.field[antenna]],
-            clock_us=lambda: CLOCK_US + self.now_ms * 1_000,
-            settings=ReaderSettings(**changed),
-            stats=self.stats,
-        )
-        self.link = ListedLink()
-        self._message_id = 100
-
-    def connect(self) -> list[LLRPMessage]:
-        self.link = ListedLink()
-        self.engine.connect(self.link, self.now_ms)
-        return self.link.take()
-
-    def lose_client(self) -> None:
-        self.engine.disconnected(self.link)
-
-    def ask(self, message: LLRPMessage) -> Any:
-        """Send a request, and return the response to it; what else was sent is dropped."""
-        return next(each for each in self.send(message) if each.message_id == self._message_id)
-
-    def send(self, message: LLRPMessage) -> list[LLRPMessage]:
-        self._message_id += 1
-        return self.send_frame(message.to_bytes(message_id=self._message_id))
-
-    def send_frame(self, frame: bytes) -> list[LLRPMessage]:
-        self.engine.receive(self.link, frame, self.now_ms)
-        return self.link.take()
-
-    def pass_time(self, until_ms: int) -> list[LLRPMessage]:
-        """Let time pass as the reader's timer does, and return what was sent meanwhile."""
-        due_ms = self.engine.advance(self.now_ms)
-        while due_ms is not None and due_ms <= until_ms:
-            self.now_ms = max(self.now_ms, due_ms)
-            due_ms = self.engine.advance(self.now_ms)
-        self.now_ms = until_ms
-        return self.link.take()
-
-    def configure(self, **parts: Any) -> None:
-        succeeded(self.ask(messages.SET_READER_CONFIG(**parts)))
-
-    def start_inventory(self, spec: params.ROSpec | None = None) -> None:
-        spec = spec or ro_spec()
-        succeeded(self.ask(messages.ADD_ROSPEC(ro_spec=spec)))
-        succeeded(self.ask(messages.ENABLE_ROSPEC(ro_spec_id=spec.ro_spec_id)))
+from tests.llrp_world import (
+    CLOCK_US,
+    EPCS,
+    World,
+    attempts_in,
+    hold,
+    keepalive_each,
+    notify,
+    succeeded,
+)
 
 
-def succeeded(response: Any) -> None:
-    assert response.llrp_status.status_code == StatusCode.M_Success, response
-
-
-def attempts_in(received: list[LLRPMessage]) -> list[int]:
-    attempts = [event.connection_attempt_event for event in events_in(received)]
-    return [attempt.status for attempt in attempts if attempt is not None]
-
-
-def hold(on: bool = True) -> params.EventsAndReports:
-    return params.EventsAndReports(hold_events_and_reports_upon_reconnect=on)
-
-
-def keepalive_each(period_ms: int) -> params.KeepaliveSpec:
-    return params.KeepaliveSpec(
-        keepalive_trigger_type=KeepaliveTriggerType.Periodic, periodic_trigger_value=period_ms
-    )
-
-
-def notify(*kinds: NotificationEventType) -> params.ReaderEventNotificationSpec:
-    return params.ReaderEventNotificationSpec(
-        event_notification_states=[
-            params.EventNotificationState(event_type=kind, notification_state=True)
-            for kind in kinds
-        ]
-    )
+def driven_with(antenna: int, power: int) -> params.AntennaConfiguration:
+    transmitter = params.RFTransmitter(hop_table_id=1, channel_index=1, transmit_power=power)
+    return params.AntennaConfiguration(antenna_id=antenna, rf_transmitter=transmitter)
 
 
 def test_connection_is_announced_with_the_readers_time() -> None:
@@ -353,7 +280,7 @@ def test_configuration_is_set_got_and_reset() -> None:
         events_and_reports=hold(),
         gpo_write_datas=[params.GPOWriteData(gpo_port_number=2, gpo_data=True)],
         antenna_properties=[params.AntennaProperties(antenna_id=0, antenna_gain=700)],
-        antenna_configurations=[params.AntennaConfiguration(antenna_id=2)],
+        antenna_configurations=[driven_with(2, power=7)],
         ro_report_spec=report_spec(n=5),
         access_report_spec=params.AccessReportSpec(access_report_trigger=1),
     )
@@ -361,7 +288,10 @@ def test_configuration_is_set_got_and_reset() -> None:
     assert changed.events_and_reports == hold()
     assert [each.gpo_data for each in changed.gpo_write_datas] == [False, True, False, False]
     assert [each.antenna_gain for each in changed.antenna_properties] == [700, 700]
-    assert changed.antenna_configurations[1] == params.AntennaConfiguration(antenna_id=2)
+    assert changed.antenna_configurations[0] == factory.antenna_configurations[0]
+    second = changed.antenna_configurations[1]
+    assert second.rf_transmitter == driven_with(2, power=7).rf_transmitter
+    assert second.rf_receiver == factory.antenna_configurations[1].rf_receiver
     assert changed.ro_report_spec == report_spec(n=5)
     value = changed.llrp_configuration_state_value
     assert value != factory.llrp_configuration_state_value
@@ -435,6 +365,7 @@ def access_spec(spec_id: int) -> params.AccessSpec:
     target = params.C1G2TargetTag(mb=1)
     return params.AccessSpec(
         access_spec_id=spec_id,
+        protocol_id=AirProtocols.EPCGlobalClass1Gen2,
         access_spec_stop_trigger=params.AccessSpecStopTrigger(),
         access_command=params.AccessCommand(
             air_protocol_tag_spec=params.C1G2TagSpec(c1_g2_target_tags=[target]),

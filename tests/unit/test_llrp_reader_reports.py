@@ -1,4 +1,5 @@
 import binascii
+import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from llrpkit.protocol.enums import ROReportTriggerType
 
 from simulators.devices.llrp_reader.reports import ReportPlan, TagBuffer
 from simulators.devices.llrp_reader.settings import ReaderStats, TagInField
-from simulators.devices.llrp_reader.tag_report_data import stored_crc
+from simulators.devices.llrp_reader.tag_memory import stored_crc
 from tests.llrp_messages import EVERYTHING, ai_spec, report_spec
 
 EPC = bytes.fromhex("30342500d40ab0c000000001")
@@ -25,8 +26,12 @@ def observe(
     buffer.observe(plan, antenna, at, in_field, now_ms=at, clock_us=at * 1_000)
 
 
+def framed(body: bytes) -> bytes:
+    return struct.pack(">HII", 1 << 10 | 61, 10 + len(body), 1) + body
+
+
 def take(buffer: TagBuffer) -> list[params.TagReportData]:
-    message = decode_message(buffer.take(100).to_bytes())
+    message = decode_message(framed(buffer.take(100).body))
     assert isinstance(message, messages.RO_ACCESS_REPORT)
     return message.tag_report_datas
 
@@ -91,7 +96,7 @@ def test_reports_are_encoded_as_the_codec_encodes_them(
     observe(buffer, plan, [(epc, -40.2)], 9)
     buffer.make_ready(plan)
     expected = messages.RO_ACCESS_REPORT(tag_report_datas=[by_the_codec(epc, selector)])
-    assert buffer.take(100).to_bytes(message_id=1) == expected.to_bytes(message_id=1)
+    assert framed(buffer.take(100).body) == expected.to_bytes(message_id=1)
 
 
 def test_stored_crc_is_that_of_the_gen2_standard() -> None:

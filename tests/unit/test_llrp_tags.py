@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from llrpkit.protocol import BitStr, messages, params
+from llrpkit.protocol import BitStr, impinj, messages, params
 from sllurp.llrp import LLRPMessage
 
 from edge.devices.llrp_clock import Received
@@ -18,10 +18,11 @@ READER_US = 1_795_596_400_000_000
 EPC_96 = bytes.fromhex("30395dfa8355adc000000001")
 
 
-def decoded(*tags: params.TagReportData) -> dict[str, Any]:
+def decoded(*tags: params.TagReportData) -> list[dict[str, Any]]:
     data = messages.RO_ACCESS_REPORT(tag_report_datas=list(tags)).to_bytes(message_id=1)
     content: dict[str, Any] = LLRPMessage(msgbytes=data).msgdict["RO_ACCESS_REPORT"]
-    return content
+    found: list[dict[str, Any]] = content.get("TagReportData", [])
+    return found
 
 
 def tag(epc: bytes = EPC_96, **fields: Any) -> params.TagReportData:
@@ -41,7 +42,7 @@ def utc_clocks() -> ReaderClocks:
     return clocks
 
 
-def readings(report: dict[str, Any], clocks: ReaderClocks | None = None) -> list[TagReading]:
+def readings(report: list[dict[str, Any]], clocks: ReaderClocks | None = None) -> list[TagReading]:
     return tag_readings("dock", report, clocks or utc_clocks(), NOW)
 
 
@@ -66,6 +67,28 @@ def test_every_field_of_a_tag_arrives_on_the_gateways_clock() -> None:
             seen_count=17,
         )
     ]
+
+
+def test_impinjs_extensions_tell_more_of_a_read() -> None:
+    (reading,) = readings(
+        decoded(
+            tag(
+                **antenna(1),
+                peak_rssi=params.PeakRSSI(peak_rssi=-61),
+                custom=[
+                    impinj.ImpinjRFPhaseAngle(phase_angle=1_024),
+                    impinj.ImpinjPeakRSSI(rssi=-6_075),
+                    impinj.ImpinjRFDopplerFrequency(doppler_frequency=-40),
+                ],
+            )
+        )
+    )
+    assert (reading.rssi_dbm, reading.phase_deg, reading.doppler_hz) == (-60.75, 90.0, -2.5)
+
+
+def test_a_read_without_extensions_has_neither_phase_nor_doppler() -> None:
+    (reading,) = readings(decoded(tag(**antenna(1))))
+    assert (reading.phase_deg, reading.doppler_hz) == (None, None)
 
 
 @pytest.mark.parametrize("length", [2, 12, 16, 25, 62])
@@ -120,7 +143,6 @@ def test_what_cannot_be_placed_is_left_out() -> None:
 
 def test_an_empty_report_has_no_readings() -> None:
     assert readings(decoded()) == []
-    assert readings({}) == []
 
 
 @pytest.mark.parametrize(
@@ -135,4 +157,4 @@ def test_a_tag_that_no_reader_can_have_seen_is_a_violation(
     content: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(LlrpViolation, match=problem):
-        readings({"TagReportData": [content]})
+        readings([content])

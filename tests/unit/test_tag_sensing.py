@@ -290,7 +290,7 @@ def test_a_zone_that_reads_a_tag_for_less_than_the_grace_moves_nothing(store: St
 
 def test_what_a_zone_read_before_a_crossing_does_not_pull_the_tag_back(store: Store) -> None:
     out_ms = store.now_ms + 10_000
-    store.now_ms += 20_000
+    store.now_ms += 30_000
     zone = [read(BACKROOM, tag(1), out_ms - 2_000 + step * 100, -40.0) for step in range(20)]
     portal = [read(INSIDE, tag(1), out_ms - 500), read(OUTSIDE, tag(1), out_ms)]
     store.observe(*zone, *portal)

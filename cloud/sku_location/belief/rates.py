@@ -28,10 +28,10 @@ EXIT_READ_WEIGHT: Final = 6.0
 SALE_FALSE: Final = 0.006
 """A till line of this GTIN while something else left: the wrong item of a family was keyed."""
 
-ERROR_PERCENT: Final = 300
+ERROR_PERCENT: Final = 500
 ERROR_PERCENT_MIN: Final = 50
 ERROR_PERCENT_MAX: Final = 4_000
-ERROR_LEARNT: Final = 0.2
+ERROR_LEARNT: Final = 0.4
 """Goods without tags have more mistaken lines (six flavours scanned as one, lists of codes at the
 till); each count moves an article's own factor by this share of what it shows."""
 

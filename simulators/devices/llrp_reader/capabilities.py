@@ -17,9 +17,6 @@ from llrpkit.protocol.enums import (
 
 from simulators.devices.llrp_reader.settings import ReaderSettings
 
-MANUFACTURER: Final = 32473
-"""The private enterprise number that RFC 5612 reserves for examples."""
-
 MODEL: Final = 1
 FIRMWARE: Final = "stocktruth-sim 1"
 TRANSMIT_POWERS_DBM: Final = range(10, 31)
@@ -28,6 +25,8 @@ TRANSMIT_POWERS_DBM: Final = range(10, 31)
 HOP_TABLE_ID: Final = 1
 CHANNELS_KHZ: Final = range(902_750, 927_751, 500)
 SPECS_PER_RO_SPEC_MAX: Final = 8
+OP_SPECS_PER_ACCESS_SPEC_MAX: Final = 8
+TARGET_TAGS_MAX: Final = 2  # §15.2.1.3.1.
 ANTENNA_GAIN_DBI100: Final = 600
 
 _UNITED_STATES: Final = 840  # ISO 3166-1 numeric, as §9.2.4 asks for.
@@ -38,7 +37,15 @@ _RF_MODES: Final = (
     (2, C1G2MValue.MV_4, 274_000),
     (3, C1G2MValue.MV_8, 170_600),
 )
+MODES: Final = frozenset(mode for mode, _, _ in _RF_MODES)
+"""The identifiers that C1G2RFControl names a mode by, as clients do despite its name ModeIndex."""
+
 _All = GetReaderCapabilitiesRequestedData.All
+
+
+def power_dbm(index: int) -> float:
+    """Return the transmit power at an index of the table."""
+    return float(TRANSMIT_POWERS_DBM[index - 1])
 
 
 def capabilities(requested: int, antennas: int, settings: ReaderSettings) -> dict[str, Any]:
@@ -52,7 +59,9 @@ def capabilities(requested: int, antennas: int, settings: ReaderSettings) -> dic
     if requested in (_All, wanted.Regulatory_Capabilities):
         sections["regulatory_capabilities"] = _regulatory()
     if requested in (_All, wanted.LLRP_Air_Protocol_Capabilities):
-        sections["air_protocol_llrp_capabilities"] = params.C1G2LLRPCapabilities()
+        sections["air_protocol_llrp_capabilities"] = params.C1G2LLRPCapabilities(
+            can_support_block_write=True
+        )
     return sections
 
 
@@ -60,8 +69,8 @@ def _general(antennas: int, settings: ReaderSettings) -> params.GeneralDeviceCap
     protocol = bytes([AirProtocols.EPCGlobalClass1Gen2])
     return params.GeneralDeviceCapabilities(
         max_number_of_antenna_supported=antennas,
-        has_utc_clock_capability=True,
-        device_manufacturer_name=MANUFACTURER,
+        has_utc_clock_capability=settings.has_utc_clock,
+        device_manufacturer_name=settings.manufacturer,
         model_name=MODEL,
         reader_firmware_version=FIRMWARE,
         receive_sensitivity_table_entrys=[
@@ -85,7 +94,7 @@ def _llrp(settings: ReaderSettings) -> params.LLRPCapabilities:
         max_num_specs_per_ro_spec=SPECS_PER_RO_SPEC_MAX,
         max_num_inventory_parameter_specs_per_ai_spec=1,
         max_num_access_specs=settings.access_specs_max,
-        max_num_op_specs_per_access_spec=1,
+        max_num_op_specs_per_access_spec=OP_SPECS_PER_ACCESS_SPEC_MAX,
     )
 
 

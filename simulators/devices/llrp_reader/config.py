@@ -20,10 +20,12 @@ from simulators.devices.llrp_reader.capabilities import (
     HOP_TABLE_ID,
     TRANSMIT_POWERS_DBM,
 )
+from simulators.devices.llrp_reader.octane import configuration, requested, require_none
 from simulators.devices.llrp_reader.rospec_rules import (
     ALL_ANTENNAS,
     require,
     require_antenna,
+    require_antenna_configuration,
     require_known,
     require_report_spec,
 )
@@ -38,9 +40,12 @@ _Requested = GetReaderConfigRequestedData
 class ReaderConfig:
     """All that SET_READER_CONFIG sets, and the levels and antennas that it cannot."""
 
-    def __init__(self, antennas: int, gpi_ports: int, gpo_ports: int) -> None:
+    def __init__(
+        self, antennas: int, gpi_ports: int, gpo_ports: int, temperature_c: int = 25
+    ) -> None:
         self._antennas = antennas
         self._gpo_ports = gpo_ports
+        self._temperature_c = temperature_c
         self.state_value = 0
         self.connected = dict.fromkeys(range(1, antennas + 1), True)
         self.gpi_levels = dict.fromkeys(range(1, gpi_ports + 1), False)
@@ -50,12 +55,18 @@ class ReaderConfig:
         self.keepalive = params.KeepaliveSpec()
         self.hold_upon_reconnect = False
         self._events = dict.fromkeys(NotificationEventType, False)
+        # Of an input that a client has enabled it is told: llrpkit's windows rely on it.
+        self._events[NotificationEventType.GPI_Event] = True
         self.ro_report = _factory_ro_report()
         self._access_report = params.AccessReportSpec()
         self._antenna_gains = dict.fromkeys(self.connected, ANTENNA_GAIN_DBI100)
         self._antenna_configs = {each: _factory_antenna(each) for each in self.connected}
         self._gpi_enabled = dict.fromkeys(self.gpi_levels, False)
         self._gpo_levels = dict.fromkeys(range(1, self._gpo_ports + 1), False)
+
+    def plugged_as(self, old: "ReaderConfig") -> None:
+        """Have the antennas and input levels of an earlier life: no power cycle changes those."""
+        self.connected, self.gpi_levels = old.connected, old.gpi_levels
 
     def notifies(self, event: NotificationEventType) -> bool:
         """The client wants to hear of such events."""
@@ -65,13 +76,22 @@ class ReaderConfig:
         """The client wants this input port to count."""
         return self._gpi_enabled[port]
 
+    def antenna_configuration(self, antenna: int) -> params.AntennaConfiguration:
+        """How an antenna is driven unless an AISpec says otherwise."""
+        return self._antenna_configs[antenna]
+
+    @property
+    def gpo_levels(self) -> dict[int, bool]:
+        """The output ports' levels."""
+        return dict(self._gpo_levels)
+
     def changed(self) -> None:
         """The configuration, a ROSpec or an AccessSpec was changed by the client (§12.2.1)."""
         self.state_value = (self.state_value + 1) % 2**32
 
-    def apply(self, message: messages.SET_READER_CONFIG) -> None:
+    def apply(self, message: messages.SET_READER_CONFIG, *, extensions: bool) -> None:
         """Take over all that a message sets, or nothing of it. Raises `RequestRefused`."""
-        self._require_applicable(message)
+        self._require_applicable(message, extensions=extensions)
         if message.reset_to_factory_default:
             self._reset()
         if message.reader_event_notification_spec is not None:
@@ -79,9 +99,11 @@ class ReaderConfig:
                 self._events[NotificationEventType(state.event_type)] = state.notification_state
         for antenna in message.antenna_properties:
             self._antenna_gains |= dict.fromkeys(self._each(antenna), antenna.antenna_gain)
-        for configuration in message.antenna_configurations:
-            for antenna_id in self._each(configuration):
-                self._antenna_configs[antenna_id] = configuration
+        for changed in message.antenna_configurations:
+            for antenna_id in self._each(changed):
+                self._antenna_configs[antenna_id] = _merged(
+                    self._antenna_configs[antenna_id], changed
+                )
         self.ro_report = message.ro_report_spec or self.ro_report
         self._access_report = message.access_report_spec or self._access_report
         self.keepalive = message.keepalive_spec or self.keepalive
@@ -94,8 +116,13 @@ class ReaderConfig:
             self.hold_upon_reconnect = hold
         self.changed()
 
-    def answer(self, message: messages.GET_READER_CONFIG) -> dict[str, Any]:
+    def answer(self, message: messages.GET_READER_CONFIG, *, extensions: bool) -> dict[str, Any]:
         """The parts of GET_READER_CONFIG_RESPONSE asked for. Raises `RequestRefused`."""
+        wanted = requested(message.custom, enabled=extensions)
+        beyond = configuration(wanted, self._temperature_c)
+        return self._parts(message) | ({"custom": beyond} if beyond else {})
+
+    def _parts(self, message: messages.GET_READER_CONFIG) -> dict[str, Any]:
         require_antenna(message.antenna_id, self._antennas)
         antennas = _chosen(message.antenna_id, self.connected)
         gpis, gpos = message.gpi_port_num, message.gpo_port_num
@@ -136,16 +163,17 @@ class ReaderConfig:
             return dict(parts.values())
         return dict([parts[GetReaderConfigRequestedData(wanted)]])
 
-    def _require_applicable(self, message: messages.SET_READER_CONFIG) -> None:
+    def _require_applicable(self, message: messages.SET_READER_CONFIG, *, extensions: bool) -> None:
+        require_none(message.custom)
         if message.reader_event_notification_spec is not None:
             for state in message.reader_event_notification_spec.event_notification_states:
                 require_known(state.event_type, NotificationEventType)
         for antenna in message.antenna_properties:
             require_antenna(antenna.antenna_id, self._antennas)
-        for configuration in message.antenna_configurations:
-            require_antenna(configuration.antenna_id, self._antennas)
+        for changed in message.antenna_configurations:
+            require_antenna_configuration(changed, self._antennas, extensions=extensions)
         if message.ro_report_spec is not None:
-            require_report_spec(message.ro_report_spec)
+            require_report_spec(message.ro_report_spec, extensions=extensions)
         for gpo in message.gpo_write_datas:
             there = gpo.gpo_port_number in self._gpo_levels
             require(there, f"there is no GPO port {gpo.gpo_port_number}")
@@ -219,6 +247,33 @@ def _factory_ro_report() -> params.ROReportSpec:
             enable_last_seen_timestamp=True,
             enable_tag_seen_count=True,
         ),
+    )
+
+
+def _merged(
+    old: params.AntennaConfiguration, new: params.AntennaConfiguration
+) -> params.AntennaConfiguration:
+    """A message changes what it has, and leaves the rest as it was (§12.1.2)."""
+    commands = new.air_protocol_inventory_command_settings
+    if commands and old.air_protocol_inventory_command_settings:
+        commands = [_merged_command(old.air_protocol_inventory_command_settings[0], commands[0])]
+    return params.AntennaConfiguration(
+        antenna_id=old.antenna_id,
+        rf_receiver=new.rf_receiver or old.rf_receiver,
+        rf_transmitter=new.rf_transmitter or old.rf_transmitter,
+        air_protocol_inventory_command_settings=commands
+        or old.air_protocol_inventory_command_settings,
+    )
+
+
+def _merged_command(
+    old: params.C1G2InventoryCommand, new: params.C1G2InventoryCommand
+) -> params.C1G2InventoryCommand:
+    return params.C1G2InventoryCommand(
+        tag_inventory_state_aware=new.tag_inventory_state_aware,
+        c1_g2_rf_control=new.c1_g2_rf_control or old.c1_g2_rf_control,
+        c1_g2_singulation_control=new.c1_g2_singulation_control or old.c1_g2_singulation_control,
+        custom=new.custom or old.custom,
     )
 
 

@@ -26,7 +26,8 @@ class Connection(asyncio.Protocol):
     """Carries frames between a socket and the engine; the engine's `Link`.
 
     While the client does not take what it is sent, its requests are not read either, so that the
-    answers to them stay bounded too.
+    answers to them stay bounded too. A muted connection is half-open: nothing gets through, and
+    neither end hears that the other is gone.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class Connection(asyncio.Protocol):
         settings: ReaderSettings,
         connections: "set[Connection]",
         on_traffic: Callable[[], None],
+        *,
+        muted: bool = False,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -43,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._frames = FrameSplitter(settings.frame_bytes_max)
         self._closing = False
         self._cut_off: asyncio.TimerHandle | None = None
+        self._muted = muted
+        self._offered = False
         self.closed = asyncio.Event()
         self.writable = True
         self.peer = "?"
@@ -54,11 +59,15 @@ class Connection(asyncio.Protocol):
         host, port = self._transport.get_extra_info("peername")[:2]
         self.peer = f"{host}:{port}"
         self._connections.add(self)
-        self._engine.connect(self, now_ms())
-        self._on_traffic()
+        if not self._muted:
+            self._offered = True
+            self._engine.connect(self, now_ms())
+            self._on_traffic()
 
     def data_received(self, data: bytes) -> None:
         """Hand whole frames to the reader."""
+        if self._muted:
+            return
         self._frames.feed(data)
         self._handle_frames()
 
@@ -80,17 +89,32 @@ class Connection(asyncio.Protocol):
         if self._cut_off is not None:
             self._cut_off.cancel()
         self._connections.discard(self)
-        self._engine.disconnected(self)
+        if self._offered and not self._muted:
+            self._engine.disconnected(self)
         self.closed.set()
+
+    def mute(self) -> None:
+        """Make the connection half-open."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        """End a half-open connection: what was lost on it does not come back."""
+        if self._muted:
+            self._muted = False
+            if self._offered:
+                self._engine.disconnected(self)
+            self.reset()
 
     def send(self, frame: bytes) -> None:
         """Queue a frame."""
-        if not self._closing:
+        if not self._closing and not self._muted:
             self._transport.write(frame)
 
     def close(self) -> None:
         """Close once everything queued was sent, or the grace time is over."""
         self._closing = True
+        if self._muted:
+            return
         self._transport.close()
         loop = asyncio.get_running_loop()
         self._cut_off = loop.call_later(CLOSE_GRACE_S, self._transport.abort)
@@ -109,6 +133,8 @@ class Connection(asyncio.Protocol):
     def reset(self) -> None:
         """Break the connection off with a TCP reset."""
         self._closing = True
+        if self.closed.is_set():
+            return
         sock = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()

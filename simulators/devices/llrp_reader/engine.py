@@ -19,10 +19,10 @@ a `Link`. The rules (section numbers are LLRP 1.0.1's):
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Set
+from typing import Final, NamedTuple
 
-from llrpkit.protocol import LLRPMessage, messages
+from llrpkit.protocol import LLRPMessage, messages, params
 from llrpkit.protocol.enums import (
     ConnectionAttemptStatusType,
     NotificationEventType,
@@ -33,15 +33,18 @@ from llrpkit.protocol.enums import (
 from simulators.devices.llrp_reader import events
 from simulators.devices.llrp_reader.accessspec import AccessSpecs
 from simulators.devices.llrp_reader.config import ReaderConfig
+from simulators.devices.llrp_reader.drive import ReadModel
 from simulators.devices.llrp_reader.incoming import decode, message_id
 from simulators.devices.llrp_reader.inventory import Inventory
 from simulators.devices.llrp_reader.keepalives import Keepalives
-from simulators.devices.llrp_reader.reports import TagBuffer
+from simulators.devices.llrp_reader.report_faults import ReportFaults
+from simulators.devices.llrp_reader.reports import TagBuffer, TagReport
 from simulators.devices.llrp_reader.requests import Requests
 from simulators.devices.llrp_reader.rospec import Change, RoSpecs
 from simulators.devices.llrp_reader.session import Link, Session
-from simulators.devices.llrp_reader.settings import ReaderSettings, ReaderStats, TagInField
+from simulators.devices.llrp_reader.settings import ReaderSettings, ReaderStats
 from simulators.devices.llrp_reader.statuses import RequestRefused, failure, success
+from simulators.devices.llrp_reader.tag_memory import TagMemories
 
 _logger: Final = logging.getLogger(__name__)
 _Attempt = ConnectionAttemptStatusType
@@ -52,25 +55,51 @@ _REPORTED_AT: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
+class Kept(NamedTuple):
+    """What is left of a reader without power; `ReaderSettings.keeps_specs` says of how much."""
+
+    config: ReaderConfig
+    ro_specs: list[params.ROSpec]
+    access_specs: list[params.AccessSpec]
+
+
 class ReaderEngine:
-    """One powered reader. A power cycle is a new engine that is given the old one's `stats`."""
+    """One powered reader. A power cycle is a new engine that is given the old one's `stats`.
+
+    `clock_us` is the reader's UTC clock, or its uptime if it has no calendar. `faults` has the
+    kinds of fault that are on, and may change at any time.
+    """
 
     def __init__(
         self,
         *,
         antennas: int,
-        field: Callable[[int], Sequence[TagInField]],
+        reads: ReadModel,
         clock_us: Callable[[], int],
         settings: ReaderSettings,
         stats: ReaderStats,
+        memories: TagMemories,
+        faults: Set[str] = frozenset(),
+        before: Kept | None = None,
+        now_ms: int = 0,
     ) -> None:
         self._settings = settings
         self._stats = stats
         self._clock_us = clock_us
-        self._config = ReaderConfig(antennas, settings.gpi_ports, settings.gpo_ports)
+        self._faults = faults
+        self._now_ms = now_ms
+        self._config = _config(antennas, settings, before)
         self._buffer = TagBuffer(settings.buffer_tags_max, stats)
+        self._report_faults = ReportFaults(faults, settings, stats)
+        self._access_specs = AccessSpecs(settings.access_specs_max, antennas, memories)
         self._inventory = Inventory(
-            field=field, clock_us=clock_us, buffer=self._buffer, stats=stats
+            reads=reads,
+            clock_us=clock_us,
+            config=self._config,
+            access_specs=self._access_specs,
+            buffer=self._buffer,
+            stats=stats,
+            utc=settings.has_utc_clock,
         )
         self._ro_specs = RoSpecs(
             antennas=antennas,
@@ -80,7 +109,7 @@ class ReaderEngine:
         )
         self._requests = Requests(
             ro_specs=self._ro_specs,
-            access_specs=AccessSpecs(settings.access_specs_max),
+            access_specs=self._access_specs,
             config=self._config,
             antennas=antennas,
             settings=settings,
@@ -88,18 +117,39 @@ class ReaderEngine:
         )
         self._session: Session | None = None
         self._next_round_ms = 0
+        if before is not None and settings.keeps_specs:
+            self._access_specs.restore(before.access_specs)
+            self._ro_specs.restore(before.ro_specs, now_ms, clock_us() // 1_000)
 
     def connect(self, link: Link, now_ms: int) -> None:
         """Accept a client, or refuse it if there is one."""
+        self._now_ms = now_ms
         if self._session is not None:
             self._refuse(link, self._session)
             return
+        self._requests.extensions = False
         keepalives = Keepalives(self._settings.keepalives_unanswered_max)
         keepalives.configure(self._config.keepalive, now_ms)
         self._session = Session(link, keepalives, held=self._config.hold_upon_reconnect)
         self._stats.connections += 1
-        self._session.tell(events.connection_attempt(self._clock_us(), _Attempt.Success))
+        self._session.tell(events.connection_attempt(self._stamp(), _Attempt.Success))
         self.deliver()
+
+    def power_off(self) -> Kept:
+        """Lose power, and every read that was not sent; return what may be left of this life."""
+        self._buffer.forget()
+        self._report_faults.forget()
+        return Kept(self._config, self._ro_specs.all(), self._access_specs.all())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a client is connected, as far as the reader knows."""
+        return self._session is not None
+
+    @property
+    def gpo_levels(self) -> dict[int, bool]:
+        """The output ports' levels, as clients have set them."""
+        return self._config.gpo_levels
 
     def disconnected(self, link: Link) -> None:
         """A connection is gone, whoever closed it."""
@@ -111,6 +161,7 @@ class ReaderEngine:
         session = self._session
         if session is None or session.link is not link:
             return
+        self._now_ms = now_ms
         self._stats.messages_received += 1
         session.keepalives.answered()
         try:
@@ -134,7 +185,7 @@ class ReaderEngine:
         session = self._session
         if session is not None:
             _logger.info("LLRP connection of %s is closed: %s", session.link.peer, reason)
-            session.tell(events.connection_close(self._clock_us()))
+            session.tell(events.connection_close(self._stamp()))
             session.link.close()
             self._session = None
 
@@ -144,22 +195,25 @@ class ReaderEngine:
         if session is not None and session.open_to_reports:
             if self._buffer.overflowed:
                 self._buffer.overflowed = False
-                session.tell(events.report_buffer_overflow(self._clock_us()))
+                session.tell(events.report_buffer_overflow(self._stamp()))
             self._send_reports(session)
 
     def advance(self, now_ms: int) -> int | None:
         """Do what is due. Returns when more is due at the latest, if time alone decides that."""
+        self._now_ms = now_ms
         self._ro_specs.advance(now_ms)
         run = self._ro_specs.run
         if run is not None and now_ms >= self._next_round_ms:
-            report, connected = self._config.ro_report, self._config.connected
-            epcs = self._inventory.round(run, report, connected, now_ms)
+            self._buffer.tags_max = self._tags_max()
+            epcs = self._inventory.round(run, now_ms)
             # A round that was missed is not made up for: air time does not come back.
             due_ms = self._next_round_ms + self._settings.round_ms
             self._next_round_ms = due_ms if due_ms > now_ms else now_ms + self._settings.round_ms
             self._ro_specs.observed(run, epcs, now_ms)
         overdue_ms = self._reports_overdue_ms()
-        if overdue_ms is not None and now_ms >= overdue_ms:
+        is_overdue = overdue_ms is not None and now_ms >= overdue_ms
+        if is_overdue or self._access_specs.report_is_due:
+            self._access_specs.report_is_due = False
             self._buffer.make_all_ready()
         self.deliver()
         self._keep_alive(now_ms)
@@ -171,14 +225,14 @@ class ReaderEngine:
             return
         self._config.gpi_levels[port] = high
         if self._config.gpi_enabled(port):
-            self._notify(_Notification.GPI_Event, events.gpi(self._clock_us(), port, high=high))
+            self._notify(_Notification.GPI_Event, events.gpi(self._stamp(), port, high=high))
             self._ro_specs.gpi(port, high, now_ms)
 
     def set_antenna_connected(self, antenna: int, connected: bool) -> None:
         """Plug an antenna in or out; without it no tag in its field is read."""
         if self._config.connected[antenna] != connected:
             self._config.connected[antenna] = connected
-            event = events.antenna(self._clock_us(), antenna, connected=connected)
+            event = events.antenna(self._stamp(), antenna, connected=connected)
             self._notify(_Notification.Antenna_Event, event)
 
     def _handle(self, session: Session, message: LLRPMessage, now_ms: int) -> None:
@@ -221,32 +275,51 @@ class ReaderEngine:
         self._stats.connections_refused += 1
         _logger.warning("LLRP client %s is refused: %s is connected", link.peer, session.link.peer)
         taken = _Attempt.Failed_A_Client_Initiated_Connection_Already_Exists
-        link.send(events.connection_attempt(self._clock_us(), taken).to_bytes())
+        link.send(events.connection_attempt(self._stamp(), taken).to_bytes())
         link.close()
         if session.link.writable:
             another = _Attempt.Another_Connection_Attempted
-            session.tell(events.connection_attempt(self._clock_us(), another))
+            session.tell(events.connection_attempt(self._stamp(), another))
 
     def _send_reports(self, session: Session) -> int:
         """Send the reports that are ready while the client takes them; returns how many."""
         sent = 0
+        for late in self._report_faults.due(self._now_ms):
+            self._send_report(session, late)
         while session.link.writable and self._buffer.ready:
-            session.tell(self._buffer.take(self._settings.report_tags_max))
+            report = self._buffer.take(self._settings.report_tags_max)
+            for each in self._report_faults.sent(report, self._now_ms):
+                self._send_report(session, each)
             sent += 1
-        self._stats.reports_sent += sent
         return sent
+
+    def _send_report(self, session: Session, report: TagReport) -> None:
+        session.report(report.body)
+        self._stats.reports_sent += 1
+        self._stats.tags_reported += report.tags
+        self._stats.reads_reported += report.reads
+
+    def _stamp(self) -> events.Stamp:
+        if self._settings.has_utc_clock:
+            return params.UTCTimestamp(microseconds=self._clock_us())
+        return params.Uptime(microseconds=self._clock_us())
+
+    def _tags_max(self) -> int:
+        if "buffer_overflow" in self._faults:
+            return self._settings.buffer_tags_max_at_overflow
+        return self._settings.buffer_tags_max
 
     def _on_change(self, change: Change) -> None:
         report = change.spec.ro_report_spec or self._config.ro_report
         if change.kind in _REPORTED_AT.get(report.ro_report_trigger, ()):
             self._buffer.make_all_ready()
             self.deliver()
-        clock_us, spec_id = self._clock_us(), change.spec.ro_spec_id
+        stamp, spec_id = self._stamp(), change.spec.ro_spec_id
         if change.kind == "ai_spec_ended":
-            ended = events.ai_spec_ended(clock_us, spec_id, change.spec_index)
+            ended = events.ai_spec_ended(stamp, spec_id, change.spec_index)
             self._notify(_Notification.AISpec_Event, ended)
         else:
-            event = events.ro_spec(clock_us, spec_id, started=change.kind == "started")
+            event = events.ro_spec(stamp, spec_id, started=change.kind == "started")
             self._notify(_Notification.ROSpec_Event, event)
 
     def _notify(self, kind: NotificationEventType, event: events.Event) -> None:
@@ -268,7 +341,9 @@ class ReaderEngine:
             self.close(reason)
             return
         session.keepalives.sent(now_ms)
-        if session.link.writable:
+        if "no_keepalives" in self._faults:
+            session.keepalives.answered()  # Nobody can answer what was not sent.
+        elif session.link.writable:
             session.tell(messages.KEEPALIVE())
             self._stats.keepalives_sent += 1
 
@@ -278,8 +353,19 @@ class ReaderEngine:
 
     def _due_ms(self) -> int | None:
         dues = [self._ro_specs.due_ms(), self._reports_overdue_ms()]
+        if self._session is not None and self._session.open_to_reports:
+            dues.append(self._report_faults.due_ms)
         if self._ro_specs.run is not None:
             dues.append(self._next_round_ms)
         if self._session is not None:
             dues.append(self._session.keepalives.due_ms)
         return min((due for due in dues if due is not None), default=None)
+
+
+def _config(antennas: int, settings: ReaderSettings, before: Kept | None) -> ReaderConfig:
+    if before is not None and settings.keeps_specs:
+        return before.config
+    config = ReaderConfig(antennas, settings.gpi_ports, settings.gpo_ports, settings.temperature_c)
+    if before is not None:
+        config.plugged_as(before.config)
+    return config

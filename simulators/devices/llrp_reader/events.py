@@ -9,54 +9,55 @@ from llrpkit.protocol.enums import (
 )
 
 Event = messages.READER_EVENT_NOTIFICATION
+Stamp = params.UTCTimestamp | params.Uptime
 
 
-def connection_attempt(clock_us: int, status: ConnectionAttemptStatusType) -> Event:
+def connection_attempt(stamp: Stamp, status: ConnectionAttemptStatusType) -> Event:
     """Say how a connection attempt ended, or tell the connected client of another one."""
-    return _event(clock_us, connection_attempt_event=params.ConnectionAttemptEvent(status=status))
+    return _event(stamp, connection_attempt_event=params.ConnectionAttemptEvent(status=status))
 
 
-def connection_close(clock_us: int) -> Event:
+def connection_close(stamp: Stamp) -> Event:
     """Say that the reader closes the connection of its own accord; the last message before it."""
-    return _event(clock_us, connection_close_event=params.ConnectionCloseEvent())
+    return _event(stamp, connection_close_event=params.ConnectionCloseEvent())
 
 
-def report_buffer_overflow(clock_us: int) -> Event:
+def report_buffer_overflow(stamp: Stamp) -> Event:
     """Say that reports were lost."""
     lost = params.ReportBufferOverflowErrorEvent()
-    return _event(clock_us, report_buffer_overflow_error_event=lost)
+    return _event(stamp, report_buffer_overflow_error_event=lost)
 
 
-def ro_spec(clock_us: int, spec_id: int, *, started: bool) -> Event:
+def ro_spec(stamp: Stamp, spec_id: int, *, started: bool) -> Event:
     """Say that a ROSpec started or ended."""
     kind = ROSpecEventType.Start_Of_ROSpec if started else ROSpecEventType.End_Of_ROSpec
-    return _event(clock_us, ro_spec_event=params.ROSpecEvent(event_type=kind, ro_spec_id=spec_id))
+    return _event(stamp, ro_spec_event=params.ROSpecEvent(event_type=kind, ro_spec_id=spec_id))
 
 
-def ai_spec_ended(clock_us: int, spec_id: int, spec_index: int) -> Event:
+def ai_spec_ended(stamp: Stamp, spec_id: int, spec_index: int) -> Event:
     """Say that an AISpec ended."""
     ended = params.AISpecEvent(
         event_type=AISpecEventType.End_Of_AISpec, ro_spec_id=spec_id, spec_index=spec_index
     )
-    return _event(clock_us, ai_spec_event=ended)
+    return _event(stamp, ai_spec_event=ended)
 
 
-def antenna(clock_us: int, antenna_id: int, *, connected: bool) -> Event:
+def antenna(stamp: Stamp, antenna_id: int, *, connected: bool) -> Event:
     """Say that an antenna was plugged in or out."""
     kinds = AntennaEventType
     kind = kinds.Antenna_Connected if connected else kinds.Antenna_Disconnected
     change = params.AntennaEvent(event_type=kind, antenna_id=antenna_id)
-    return _event(clock_us, antenna_event=change)
+    return _event(stamp, antenna_event=change)
 
 
-def gpi(clock_us: int, port: int, *, high: bool) -> Event:
+def gpi(stamp: Stamp, port: int, *, high: bool) -> Event:
     """Say that an input port changed its level."""
-    return _event(clock_us, gpi_event=params.GPIEvent(gpi_port_number=port, gpi_event=high))
+    return _event(stamp, gpi_event=params.GPIEvent(gpi_port_number=port, gpi_event=high))
 
 
-def _event(clock_us: int, **event: LLRPParameter) -> Event:
+def _event(stamp: Stamp, **event: LLRPParameter) -> Event:
     data = params.ReaderEventNotificationData(
-        timestamp=params.UTCTimestamp(microseconds=clock_us),
+        timestamp=stamp,
         **event,  # type: ignore[arg-type] # Each caller above names the field of its parameter.
     )
     return Event(reader_event_notification_data=data)

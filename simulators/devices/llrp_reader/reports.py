@@ -6,19 +6,23 @@ ready tags leave oldest first, and go on accumulating as long as nobody takes th
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from llrpkit.protocol import UnknownParameter, messages, params
+from llrpkit.protocol import params
 from llrpkit.protocol.enums import ROReportTriggerType
 
+from simulators.devices.llrp_reader.accessspec import Accessed
+from simulators.devices.llrp_reader.octane import content_of
 from simulators.devices.llrp_reader.settings import ReaderStats, TagInField
 from simulators.devices.llrp_reader.tag_report_data import Sighting, TagReportEncoder
 
-_RSSI_MIN_DBM: Final = -128
-_RSSI_MAX_DBM: Final = 127
-_TAG_REPORT_DATA: Final = params.TagReportData.PARAM_TYPE
+_TLV_HEADER_BYTES: Final = 4
+_TAG_REPORT_DATA: Final = params.TagReportData.PARAM_TYPE.to_bytes(2, "big")
+
+Access = Callable[[bytes], Accessed | None]
+"""Executes what is to be executed on a tag that was just singulated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +35,19 @@ class ReportPlan:
 
     @classmethod
     def of(
-        cls, ro_spec_id: int, index: int, ai_spec: params.AISpec, report: params.ROReportSpec
+        cls,
+        ro_spec_id: int,
+        index: int,
+        ai_spec: params.AISpec,
+        report: params.ROReportSpec,
+        *,
+        utc: bool = True,
     ) -> "ReportPlan":
         """The plan for the AISpec at a one-based index of a ROSpec."""
         inventory_id = ai_spec.inventory_parameter_specs[0].inventory_parameter_spec_id
         selector = report.tag_report_content_selector
-        encoder = TagReportEncoder(ro_spec_id, index, inventory_id, selector)
+        octane = content_of(report)
+        encoder = TagReportEncoder(ro_spec_id, index, inventory_id, selector, octane, utc=utc)
         return cls(ai_spec, report, encoder)
 
     @property
@@ -45,13 +56,22 @@ class ReportPlan:
         return self.report.ro_report_trigger == ROReportTriggerType.None_
 
 
+class TagReport(NamedTuple):
+    """The body of an RO_ACCESS_REPORT: its bytes, its entries, and the reads that these count."""
+
+    body: bytes
+    tags: int
+    reads: int
+
+
 class TagBuffer:
     """Accumulated tags, at most `tags_max` of them; beyond it the oldest are lost and counted."""
 
     def __init__(self, tags_max: int, stats: ReaderStats) -> None:
-        self._tags_max = tags_max
+        self.tags_max = tags_max
         self._stats = stats
-        self._tags: OrderedDict[tuple[ReportPlan, bytes, int], Sighting] = OrderedDict()
+        self._tags: OrderedDict[tuple[ReportPlan, bytes, int, Accessed | None], Sighting]
+        self._tags = OrderedDict()
         self._ready = 0
         self.overflowed = False
 
@@ -69,21 +89,30 @@ class TagBuffer:
         *,
         now_ms: int,
         clock_us: int,
+        access: Access | None = None,
     ) -> None:
-        """Accumulate what one antenna has singulated at a time on the reader's clock."""
+        """Accumulate what one antenna has singulated at a time on the reader's clock.
+
+        What was executed on a tag is a report of its own, for it happened once.
+        """
         known = self._tags
-        for epc, rssi_dbm in tags:
-            rssi = max(_RSSI_MIN_DBM, min(_RSSI_MAX_DBM, round(rssi_dbm)))
-            key = (plan, epc, antenna)
+        done = None
+        for epc, rssi_dbm, phase_deg, doppler_hz in tags:
+            if access is not None:
+                done = access(epc)
+            key = (plan, epc, antenna, done)
             sighting = known.get(key)
             if sighting is None:
-                known[key] = Sighting(epc, antenna, channel, rssi, clock_us, now_ms)
+                known[key] = Sighting(
+                    epc, antenna, channel, rssi_dbm, phase_deg, doppler_hz, done, clock_us, now_ms
+                )
             else:
-                sighting.again(rssi, clock_us)
-        while len(known) > self._tags_max:
-            known.popitem(last=False)
+                sighting.again(rssi_dbm, phase_deg, doppler_hz, clock_us)
+        while len(known) > self.tags_max:
+            _, lost = known.popitem(last=False)
             self._ready = max(0, self._ready - 1)
             self._stats.tags_lost += 1
+            self._stats.reads_overflowed += lost.count
             self.overflowed = True
 
     def make_ready(self, plan: ReportPlan) -> None:
@@ -105,20 +134,26 @@ class TagBuffer:
         """Since when the oldest tag waits for its report, if any waits that is not ready."""
         if self._ready == len(self._tags):
             return None
-        (plan, _, _), sighting = next(iter(self._tags.items()))
+        (plan, _, _, _), sighting = next(iter(self._tags.items()))
         return None if plan.on_request_only else sighting.since_ms
 
-    def take(self, tags_max: int) -> messages.RO_ACCESS_REPORT:
+    def forget(self) -> None:
+        """Lose power."""
+        self._stats.reads_forgotten += sum(each.count for each in self._tags.values())
+        self._tags.clear()
+        self._ready = 0
+
+    def take(self, tags_max: int) -> TagReport:
         """Take out the next report: of N tags if the client set N, else of at most `tags_max`."""
         plan = next(iter(self._tags))[0]
         size = min(self._ready, plan.report.n or tags_max)
-        report = messages.RO_ACCESS_REPORT()
+        parts: list[bytes] = []
+        reads = 0
         for _ in range(size):
-            (plan, _, _), sighting = self._tags.popitem(last=False)
-            # The content is encoded already; as an unknown parameter the codec only frames it.
+            (plan, _, _, _), sighting = self._tags.popitem(last=False)
             content = plan.encoder.encode(sighting)
-            parameter = UnknownParameter(param_type=_TAG_REPORT_DATA, payload=content)
-            report.unbound_params.append(parameter)
+            length = len(content) + _TLV_HEADER_BYTES
+            parts += (_TAG_REPORT_DATA, length.to_bytes(2, "big"), content)
+            reads += sighting.count
         self._ready -= size
-        self._stats.tags_reported += size
-        return report
+        return TagReport(b"".join(parts), size, reads)

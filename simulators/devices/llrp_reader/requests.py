@@ -13,6 +13,7 @@ from llrpkit.protocol.enums import GetReaderCapabilitiesRequestedData, GetReader
 from simulators.devices.llrp_reader.accessspec import AccessSpecs
 from simulators.devices.llrp_reader.capabilities import capabilities
 from simulators.devices.llrp_reader.config import ReaderConfig
+from simulators.devices.llrp_reader.octane import require_none
 from simulators.devices.llrp_reader.rospec import RoSpecs
 from simulators.devices.llrp_reader.rospec_rules import require_known
 from simulators.devices.llrp_reader.settings import ReaderSettings
@@ -42,6 +43,8 @@ class Requests:
         self._antennas = antennas
         self._settings = settings
         self._clock_us = clock_us
+        self.extensions = False
+        """The client has enabled Impinj's extensions on its connection."""
         m = messages
         self._table: dict[type[LLRPMessage], tuple[_Handler, _Response]] = {
             m.GET_READER_CAPABILITIES: (self._capabilities, m.GET_READER_CAPABILITIES_RESPONSE),
@@ -80,17 +83,18 @@ class Requests:
 
     def _capabilities(self, message: messages.GET_READER_CAPABILITIES, _now_ms: int) -> _Parts:
         require_known(message.requested_data, GetReaderCapabilitiesRequestedData)
+        require_none(message.custom)
         return capabilities(message.requested_data, self._antennas, self._settings)
 
     def _get_config(self, message: messages.GET_READER_CONFIG, _now_ms: int) -> _Parts:
         require_known(message.requested_data, GetReaderConfigRequestedData)
-        return self._config.answer(message)
+        return self._config.answer(message, extensions=self.extensions)
 
     def _set_config(self, message: messages.SET_READER_CONFIG, _now_ms: int) -> None:
-        self._config.apply(message)
+        self._config.apply(message, extensions=self.extensions)
 
     def _add_ro_spec(self, message: messages.ADD_ROSPEC, _now_ms: int) -> None:
-        self._ro_specs.add(message.ro_spec)
+        self._ro_specs.add(message.ro_spec, extensions=self.extensions)
         self._config.changed()
 
     def _delete_ro_spec(self, message: messages.DELETE_ROSPEC, now_ms: int) -> None:
@@ -130,4 +134,4 @@ class Requests:
         return {"access_specs": self._access_specs.all()}
 
     def _enable_extensions(self, _message: LLRPMessage, _now_ms: int) -> None:
-        """Agree, as clients ask any reader for these extensions; what they add is ignored."""
+        self.extensions = True

@@ -72,9 +72,18 @@ class RoSpecs:
         """Every ROSpec with its current state, in the order of their creation."""
         return [entry.spec for entry in self._entries.values()]
 
-    def add(self, spec: params.ROSpec) -> None:
+    def restore(self, specs: list[params.ROSpec], now_ms: int, utc_ms: int) -> None:
+        """Have the ROSpecs of an earlier life; those that were enabled are armed again."""
+        for spec in specs:
+            was_enabled = spec.current_state != ROSpecState.Disabled
+            spec.current_state = ROSpecState.Disabled
+            self._entries[spec.ro_spec_id] = _Entry(spec)
+            if was_enabled:
+                self.enable(spec.ro_spec_id, now_ms, utc_ms)
+
+    def add(self, spec: params.ROSpec, *, extensions: bool = False) -> None:
         """Take a new, disabled ROSpec (§10.1.1). Raises `RequestRefused`."""
-        require_usable(spec, self._antennas, self._gpi_ports)
+        require_usable(spec, self._antennas, self._gpi_ports, extensions=extensions)
         require(spec.ro_spec_id not in self._entries, f"ROSpec {spec.ro_spec_id} exists")
         room = len(self._entries) < self._ro_specs_max
         text = f"there are {len(self._entries)} ROSpecs already"

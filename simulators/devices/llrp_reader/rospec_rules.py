@@ -20,7 +20,16 @@ from llrpkit.protocol.enums import (
     TagObservationTriggerType,
 )
 
-from simulators.devices.llrp_reader.capabilities import SPECS_PER_RO_SPEC_MAX
+from simulators.devices.llrp_reader.capabilities import (
+    MODES,
+    SPECS_PER_RO_SPEC_MAX,
+    TRANSMIT_POWERS_DBM,
+)
+from simulators.devices.llrp_reader.octane import (
+    require_command_extensions,
+    require_none,
+    require_report_extensions,
+)
 from simulators.devices.llrp_reader.statuses import RequestRefused
 
 ALL_ANTENNAS: Final = 0
@@ -37,7 +46,7 @@ def require_known(value: int, values: type[IntEnum]) -> None:
     require(value in tuple(values), f"{value} is no {values.__name__}")
 
 
-def require_usable(spec: params.ROSpec, antennas: int, gpi_ports: int) -> None:
+def require_usable(spec: params.ROSpec, antennas: int, gpi_ports: int, *, extensions: bool) -> None:
     """Raise `RequestRefused` for a ROSpec that this reader cannot execute."""
     require(spec.ro_spec_id != 0, "ROSpecID 0 means all ROSpecs")
     require(spec.priority == 0, f"priority {spec.priority}: there is only priority 0")
@@ -58,14 +67,35 @@ def require_usable(spec: params.ROSpec, antennas: int, gpi_ports: int) -> None:
         if not isinstance(part, params.AISpec):
             text = f"{type(part).__name__} is not supported, only AISpec is"
             raise RequestRefused(StatusCode.P_UnsupportedParameter, text)
-        _require_ai_spec(part, antennas, gpi)
+        _require_ai_spec(part, antennas, gpi, extensions=extensions)
     if spec.ro_report_spec is not None:
-        require_report_spec(spec.ro_report_spec)
+        require_report_spec(spec.ro_report_spec, extensions=extensions)
 
 
-def require_report_spec(spec: params.ROReportSpec) -> None:
-    """Raise `RequestRefused` for a report trigger that LLRP 1.0.1 does not have."""
+def require_report_spec(spec: params.ROReportSpec, *, extensions: bool) -> None:
+    """Raise `RequestRefused` for a trigger or a content that this reader does not have."""
     require_known(spec.ro_report_trigger, ROReportTriggerType)
+    require_report_extensions(spec.custom, enabled=extensions)
+
+
+def require_antenna_configuration(
+    configuration: params.AntennaConfiguration, antennas: int, *, extensions: bool
+) -> None:
+    """Raise `RequestRefused` for an antenna that cannot be driven so."""
+    require_antenna(configuration.antenna_id, antennas)
+    transmitter = configuration.rf_transmitter
+    if transmitter is not None:
+        powers = len(TRANSMIT_POWERS_DBM)
+        text = f"transmit power {transmitter.transmit_power}: there are 1 to {powers}"
+        require(1 <= transmitter.transmit_power <= powers, text)
+    for command in configuration.air_protocol_inventory_command_settings:
+        unfiltered = not command.c1_g2_filters
+        text = "select filters are not supported"
+        require(unfiltered, text, StatusCode.P_OverflowParameter)
+        control = command.c1_g2_rf_control
+        if control is not None:
+            require(control.mode_index in MODES, f"there is no mode {control.mode_index}")
+        require_command_extensions(command.custom, enabled=extensions)
 
 
 _RequireGpi = Callable[[params.GPITriggerValue | None], None]
@@ -90,7 +120,9 @@ def _require_stop(stop: params.ROSpecStopTrigger, gpi: _RequireGpi) -> None:
         gpi(stop.gpi_trigger_value)
 
 
-def _require_ai_spec(spec: params.AISpec, antennas: int, gpi: _RequireGpi) -> None:
+def _require_ai_spec(
+    spec: params.AISpec, antennas: int, gpi: _RequireGpi, *, extensions: bool
+) -> None:
     require(bool(spec.antenna_ids), "an AISpec without antennas")
     for antenna in spec.antenna_ids:
         require_antenna(antenna, antennas)
@@ -106,23 +138,19 @@ def _require_ai_spec(spec: params.AISpec, antennas: int, gpi: _RequireGpi) -> No
     count = len(spec.inventory_parameter_specs)
     text = f"{count} InventoryParameterSpecs in an AISpec: the most is 1"
     require(count == 1, text, StatusCode.P_OverflowParameter)
-    _require_inventory(spec.inventory_parameter_specs[0])
+    require_none(spec.custom)
+    inventory = spec.inventory_parameter_specs[0]
+    gen2 = inventory.protocol_id == AirProtocols.EPCGlobalClass1Gen2
+    require(gen2, f"air protocol {inventory.protocol_id}: there is only Class 1 Gen 2")
+    require_none(inventory.custom)
+    for configuration in inventory.antenna_configurations:
+        require_antenna_configuration(configuration, antennas, extensions=extensions)
 
 
 def _require_observation(trigger: params.TagObservationTrigger | None) -> None:
     if trigger is None:
         raise RequestRefused(StatusCode.P_MissingParameter, "TagObservationTrigger is missing")
     require_known(trigger.trigger_type, TagObservationTriggerType)
-
-
-def _require_inventory(spec: params.InventoryParameterSpec) -> None:
-    gen2 = spec.protocol_id == AirProtocols.EPCGlobalClass1Gen2
-    require(gen2, f"air protocol {spec.protocol_id}: there is only Class 1 Gen 2")
-    for configuration in spec.antenna_configurations:
-        for command in configuration.air_protocol_inventory_command_settings:
-            unfiltered = not command.c1_g2_filters
-            text = "select filters are not supported"
-            require(unfiltered, text, StatusCode.P_OverflowParameter)
 
 
 def require_antenna(antenna: int, antennas: int) -> None:

@@ -1,12 +1,15 @@
 """What a reader knows of its one client while it is connected (pure)."""
 
+from struct import Struct
 from typing import Final, Protocol
 
-from llrpkit.protocol import LLRPMessage
+from llrpkit.protocol import LLRPMessage, messages
 
 from simulators.devices.llrp_reader.keepalives import Keepalives
 
 _MESSAGE_IDS: Final = 2**32
+_HEADER: Final = Struct(">HII")
+_REPORT: Final = 1 << 10 | messages.RO_ACCESS_REPORT.MESSAGE_TYPE
 
 
 class Link(Protocol):
@@ -46,5 +49,13 @@ class Session:
 
     def tell(self, message: LLRPMessage) -> None:
         """Send what the client did not ask for, under an id of the reader's own."""
+        self.link.send(message.to_bytes(message_id=self._next_id()))
+
+    def report(self, body: bytes) -> None:
+        """Send an RO_ACCESS_REPORT whose body is encoded already."""
+        header = _HEADER.pack(_REPORT, _HEADER.size + len(body), self._next_id())
+        self.link.send(header + body)
+
+    def _next_id(self) -> int:
         self._message_id = (self._message_id + 1) % _MESSAGE_IDS
-        self.link.send(message.to_bytes(message_id=self._message_id))
+        return self._message_id
