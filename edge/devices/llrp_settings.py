@@ -26,8 +26,9 @@ class LlrpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `report_every_tags` and `report_interval_ms` bound how long a read waits in the reader.
     `tx_power_index` is an index into the reader's own power table, 0 for its highest power;
-    `tx_power_dbm` takes the power of that table which comes closest. `mode` is the identifier of
-    one of the reader's RF modes, `tag_population` a guess at how many tags an antenna sees.
+    `tx_power_dbm` takes a power of that table that is near, and not above. `mode` is the
+    identifier of one of the reader's RF modes, `tag_population` a guess at how many tags an
+    antenna sees.
     `search_mode`, `precise_rssi` (1/100 dBm), `phase` and `doppler` need a reader with Impinj's
     extensions. A reader that sends nothing for `silence_timeout_ms` is taken for half-open; it
     must be well above `keepalive_ms`.

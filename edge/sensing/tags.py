@@ -171,7 +171,7 @@ class TagSensing:
         self._now_ms = self._started_ms = self._new_tag_ms = self._next_scan_ms = now_ms
         self._next_ageing_ms = now_ms
         self._tracks: dict[Epc, _Track] = {}
-        self._in_portal: set[Epc] = set()
+        self._in_portal: dict[Epc, None] = {}  # In the order of their first reading.
         self._unknown: dict[Epc, int] = {}  # And when each was first heard of in a zone.
         self._attention: dict[Zone, _Attention] = {}
 
@@ -235,7 +235,7 @@ class TagSensing:
             reading.rssi_dbm,
             reading.seen_count,
         )
-        self._in_portal.add(reading.epc)
+        self._in_portal[reading.epc] = None
 
     def _decide(self, outcome: Outcome) -> None:
         if not self._baseline_done:
@@ -292,7 +292,7 @@ class TagSensing:
             if is_over:
                 del track.passages[name]
         if not track.passages:
-            self._in_portal.discard(epc)
+            self._in_portal.pop(epc, None)
 
     def _cross(
         self,

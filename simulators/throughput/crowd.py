@@ -65,10 +65,12 @@ class Crowd:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was read for as long as it should be."""
+        """Whether it was read for as long as it should be, or nobody reads it any more."""
         if self._duration_ns is None or self._began_ns is None:
             return False
-        return self._until_ns - self._began_ns >= self._duration_ns
+        if self._until_ns - self._began_ns >= self._duration_ns:
+            return True
+        return self._clock_ns() - self._began_ns >= 2 * self._duration_ns + _NS_PER_S
 
     @property
     def lasted_s(self) -> float:

@@ -355,10 +355,16 @@ def test_any_bytes_from_a_printer_are_skipped_or_a_fault(answers: list[bytes]) -
         rig = Rig()
         hostile = iter(answers * FAILED_MAX)
 
+        serving: set[asyncio.Task[None] | None] = set()
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            serving.add(asyncio.current_task())
             writer.write(next(hostile, b""))
-            await reader.read(100)
+            with suppress(ConnectionError):
+                await reader.read(100)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         rig.printer.port = server.sockets[0].getsockname()[1]
@@ -370,6 +376,7 @@ def test_any_bytes_from_a_printer_are_skipped_or_a_fault(answers: list[bytes]) -
         rig.disconnect()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*filter(None, serving))
 
     asyncio.run(story())
 

@@ -58,7 +58,7 @@ async def until_read(device: SupervisedReader, reads: int = 1) -> None:
     [
         ({}, (30.0, 0, 1, 4, 0)),
         ({"tx_power_index": 6, "mode": 2, "session": 2, "tag_population": 50}, (15, 2, 2, 50, 0)),
-        ({"tx_power_dbm": 21.6, "search_mode": "dual"}, (22.0, 0, 1, 4, 2)),
+        ({"tx_power_dbm": 21.6, "search_mode": "dual"}, (21.0, 0, 1, 4, 2)),
     ],
     ids=["defaults", "standard", "impinj"],
 )

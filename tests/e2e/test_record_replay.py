@@ -68,10 +68,6 @@ async def test_a_replay_tells_the_bytes_that_the_agent_told(
     assert by_source(replayed(recording, store)) == live
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="TagSensing walks a set of the tags in a portal: their order is each process's own",
-)
 async def test_tags_that_come_together_are_told_in_the_same_order(store: RecordedStore) -> None:
     store.write_config('[recording]\npath = "./day.strec"')
     store.stock(range(5))
