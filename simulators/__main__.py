@@ -15,7 +15,7 @@ import msgspec
 import typer
 
 from protocol.topics import DEFAULT_ROOT
-from simulators.errors import AddressUnavailable, ScenarioInvalid
+from simulators.errors import AddressUnavailable, FaultRefused, ScenarioInvalid
 from simulators.scenario import SMALL_STORE, Scenario, load_scenario
 from simulators.throughput.cli import reader, throughput
 
@@ -298,7 +298,31 @@ def store(
     try:
         hardware = StandaloneStore(scenario, target, typer.echo)
         asyncio.run(hardware.run(broker_url, root, open_after_s))
-    except AddressUnavailable as error:
+    except (AddressUnavailable, FaultRefused) as error:
+        _refuse(str(error))
+
+
+@app.command()
+def fault(
+    device: Annotated[str, typer.Argument(help="As `--list` shows; none with it.")] = "",
+    kind: Annotated[str, typer.Argument(help="What is to go wrong.")] = "",
+    for_s: Annotated[
+        float, typer.Option("--for", min=0, max=86_400, help="Seconds; until healed if absent.")
+    ] = 0.0,
+    heal: Annotated[bool, typer.Option("--heal", help="End a fault, or all of a device.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Show devices and faults.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="The store's folder; the newest below .demo.")
+    ] = None,
+) -> None:
+    """Break a device of a running `stocktruth-sim store`, or heal it."""
+    from simulators.fault_command import fault_lines, newest_store  # noqa: PLC0415 # See `demo`.
+
+    try:
+        where = folder or newest_store(Path(".demo"))
+        for line in fault_lines(where, device, kind, for_s=for_s, heal=heal, listing=listing):
+            typer.echo(line)
+    except FaultRefused as error:
         _refuse(str(error))
 
 

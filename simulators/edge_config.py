@@ -44,6 +44,7 @@ def _lines(hardware: StoreHardware, broker_url: str, root: str, data_dir: Path) 
         yield "[[pos_journal]]"
         yield f"name = {dumps(till)}"
         yield f"spool = {dumps(str(hardware.spool(till)))}"
+    yield from hardware.peripherals.edge_config()
 
 
 def _scale_lines(hardware: StoreHardware, port: int) -> Iterator[str]:

@@ -31,3 +31,7 @@ class ApiRefused(SimulatorError):
 
 class BenchmarkFailed(SimulatorError):
     """A benchmark came upon what must not happen; the text says what."""
+
+
+class FaultRefused(SimulatorError):
+    """A fault that no device of the store knows, or no store that could have one."""

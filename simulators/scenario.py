@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 
 from protocol.errors import InvalidIdentifier
 from protocol.ids import parse_store_id
+from simulators.devices.fault_control import ScriptedFault
+from simulators.devices.peripherals import PeripheralSettings
 from simulators.errors import ScenarioInvalid
 from simulators.world.goods import Sku, catalogue
 from simulators.world.settings import WorldSettings
@@ -56,6 +58,10 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The devices."""
     world: WorldSettings = WorldSettings()
     """The store's life."""
+    peripherals: PeripheralSettings = PeripheralSettings()
+    """The tills' own hardware."""
+    faults: list[ScriptedFault] = []
+    """What breaks, and when: each `at_s` after the start, for `for_s`."""
 
     def __post_init__(self) -> None:
         """Refuse a store id that no topic can hold."""

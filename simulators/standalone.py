@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from simulators.devices.fault_control import FaultControl
 from simulators.edge_config import edge_config
 from simulators.scenario import Scenario
 from simulators.store import BACK_OFFICE, StoreHardware
@@ -29,6 +30,7 @@ class StandaloneStore:
     def __init__(self, scenario: Scenario, folder: Path, say: Callable[[str], None]) -> None:
         self._say = say
         self._hardware = StoreHardware(scenario, folder, self._count)
+        self._faults = FaultControl(self._hardware.devices, folder, scenario.faults)
         self._happened: dict[str, int] = {}
 
     async def run(self, broker_url: str, root: str, open_after_s: float) -> None:
@@ -39,6 +41,7 @@ class StandaloneStore:
             loop.add_signal_handler(number, stop.set)
         await self._hardware.start()
         try:
+            await self._faults.start()
             self._introduce(broker_url, root)
             day = asyncio.create_task(self._day(open_after_s))
             stopped = asyncio.create_task(stop.wait())
@@ -49,6 +52,7 @@ class StandaloneStore:
             if not day.cancelled():
                 day.result()  # It only ends by itself when it fails.
         finally:
+            await self._faults.stop()
             await self._hardware.stop()
             self._leave_truth()
 

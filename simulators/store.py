@@ -14,7 +14,9 @@ from random import Random
 from typing import Final
 
 from protocol.ids import Gtin
+from simulators.devices.faults import FaultyDevice
 from simulators.devices.llrp_reader import LlrpReader, ReaderSettings, TagInField
+from simulators.devices.peripherals import Peripherals
 from simulators.devices.shelf_scale import ShelfScale
 from simulators.devices.till import TRANSACTIONS_REMEMBERED_MAX, Till, TillItem
 from simulators.scenario import Scenario, new_world
@@ -36,6 +38,8 @@ TICK_MS_MAX: Final = 100
 TAKEN_BACK_RATE: Final = 0.05
 """Part of the transactions in which a line is rung up and taken back before payment."""
 BACK_OFFICE: Final = "back-office"
+READER: Final = "reader-1"
+SCALE: Final = "scale-1"
 
 ANTENNAS: Final[dict[int, tuple[Place, ...]]] = {
     1: ("dock_outside",),
@@ -95,6 +99,15 @@ class StoreHardware:
             settings=ReaderSettings(round_ms=scenario.hardware.reader_round_ms),
         )
         self._scale = self._new_scale() if self.world.shelves else None
+        self.peripherals: Final = Peripherals(scenario.peripherals, folder / "lines", self._rng)
+
+    @property
+    def devices(self) -> dict[str, FaultyDevice]:
+        """Everything that can be broken, by the name that the agent knows it by."""
+        devices: dict[str, FaultyDevice] = {READER: self._reader, **self.peripherals.devices}
+        if self._scale is not None:
+            devices[SCALE] = self._scale
+        return devices
 
     @property
     def till_names(self) -> list[str]:
@@ -120,12 +133,14 @@ class StoreHardware:
         await self._reader.start()
         if self._scale is not None:
             await self._scale.start()
+        await self.peripherals.start()
         count = self.world.opening_count(self._clock.milliseconds())
         if count is not None:
             self._write(count)
 
     async def stop(self) -> None:
         """Stop listening."""
+        await self.peripherals.stop()
         if self._scale is not None:
             await self._scale.stop()
         await self._reader.stop()
@@ -197,6 +212,7 @@ class StoreHardware:
         if isinstance(happening, Sale):
             key = self._tills[happening.till].sell(items, at_ms)
             self._remember(happening.number, happening.till, key)
+            self.peripherals.sold(self.till_names[happening.till], items)
         elif isinstance(happening, PostVoid):
             till, key = self._sales.pop(happening.sale)
             self._tills[till].void(key, at_ms)
