@@ -23,6 +23,10 @@ BACK_OFF_FIRST_S: Final = 0.1
 BACK_OFF_MAX_S: Final = 10.0
 
 
+ClientType = Callable[..., Client]
+"""Makes a client: aiomqtt, or a simulation's stand-in that takes the same arguments."""
+
+
 class BackOff:
     """Full jitter below a bound that doubles (Brooker, "Exponential Backoff And Jitter", AWS 2015).
 
@@ -51,6 +55,7 @@ def new_client(
     queue_type: type[asyncio.Queue[Message]] | None = None,
     will: Will | None = None,
     in_flight_max: int = 20,
+    client_type: ClientType = Client,
 ) -> Client:
     """Return an MQTT 5 client, not connected yet, for one role of this cloud.
 
@@ -60,7 +65,7 @@ def new_client(
     """
     limits = new_properties(PacketTypes.CONNECT)
     limits.MaximumPacketSize = PACKET_BYTES_MAX
-    client = Client(
+    client = client_type(
         broker.host,
         broker.port,
         identifier=f"stocktruth-cloud-{role}-{broker.root.replace('/', '-')}",

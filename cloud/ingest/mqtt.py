@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Final, cast
 
-from aiomqtt import Message, MqttError
+from aiomqtt import Client, Message, MqttError
 
-from cloud.broker import BackOff, new_client
+from cloud.broker import BackOff, ClientType, new_client
 from cloud.config import IngestSettings
 from cloud.ingest.admission import AnswerLimit, admit, refusal_answer
 from cloud.ingest.intake import Intake
@@ -48,6 +48,7 @@ class Ingest:
         answer: Callable[[Ack], None],
         now_ms: Callable[[], int],
         back_off: BackOff,
+        client_type: ClientType = Client,
     ) -> None:
         self._broker: Final = broker
         self._settings: Final = settings
@@ -56,6 +57,7 @@ class Ingest:
         self._answer: Final = answer
         self._now_ms: Final = now_ms
         self._back_off: Final = back_off
+        self._client_type: Final = client_type
         self._answer_limit: Final = AnswerLimit()
         self._refused_untold = 0
 
@@ -73,7 +75,10 @@ class Ingest:
         intake = Intake(self._settings.queue_messages_max, self._settings.queue_bytes_max)
         # aiomqtt wants a class and calls it with `maxsize`; that is all it does with it.
         queue_type = cast("type[asyncio.Queue[Message]]", lambda **_: intake)
-        async with new_client(self._broker, "ingest", queue_type=queue_type) as client:
+        client_type = self._client_type
+        async with new_client(
+            self._broker, "ingest", queue_type=queue_type, client_type=client_type
+        ) as client:
             topics = [self._topics.all_facts(), self._topics.all_wms()]
             await client.subscribe([(topic, 1) for topic in topics])
             self._back_off.succeeded()

@@ -16,7 +16,7 @@ from typing import Final
 from aiomqtt import Client, MqttError, Will
 from paho.mqtt.packettypes import PacketTypes
 
-from cloud.broker import CALL_TIMEOUT_S, BackOff, new_client
+from cloud.broker import CALL_TIMEOUT_S, BackOff, ClientType, new_client
 from cloud.config import PublisherSettings
 from cloud.journal.port import JournalReader
 from cloud.publisher.handover import Handover
@@ -49,6 +49,7 @@ class Publisher:
         on_published: Callable[[int], None],
         now_ms: Callable[[], int],
         back_off: BackOff,
+        client_type: ClientType = Client,
     ) -> None:
         """Read where the journal stands; no shard may have committed to `handover` before."""
         self._broker: Final = broker
@@ -60,6 +61,7 @@ class Publisher:
         self._on_published: Final = on_published
         self._now_ms: Final = now_ms
         self._back_off: Final = back_off
+        self._client_type: Final = client_type
         self._head = reader.position()
         self._stopping: Final = asyncio.Event()
 
@@ -106,6 +108,7 @@ class Publisher:
             self._broker,
             "publisher",
             in_flight_max=window + MARKER_RESERVE,
+            client_type=self._client_type,
             will=Will(
                 self._topics.cloud_agent(),
                 will,

@@ -38,6 +38,7 @@ class SqliteOutbox:
         mint_epoch: Callable[[], int],
         clock_ms: Callable[[], int],
         on_failure: Callable[[str], None] | None = None,
+        writer_type: type[Writer] = Writer,
     ) -> None:
         self._path = path
         self._hooks = Hooks(mint_epoch, on_failure, [])
@@ -50,7 +51,10 @@ class SqliteOutbox:
                 self._db = sqlite_file.open_for_writing(path, mint_epoch)
                 self._reader = sqlite_file.open_for_reading(path)
                 table = FactTable(self._db, clock_ms)
-                self._writer = Writer(str(path), self._db, table, disk_budget_bytes, self._hooks)
+                self._writer = writer_type(
+                    str(path), self._db, table, disk_budget_bytes, self._hooks
+                )
+                self._writer.start()
             except BaseException:
                 os.close(self._lock)
                 raise

@@ -106,6 +106,9 @@ class Writer:
         self._disk_is_full = False
         db.set_wal_hook(self._count_log_pages)
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve jobs, on a thread of our own."""
         self._thread.start()
 
     # Any thread.
@@ -138,10 +141,14 @@ class Writer:
             is_news = not self._trim_through
             self._trim_through = max(self._trim_through, through)
         if is_news:
-            try:
-                self._jobs.put_nowait(None)
-            except queue.Full:
-                return  # The writer is busy, and trims with its next commit.
+            self.trim_soon()
+
+    def trim_soon(self) -> None:
+        """Let a trim ride along with the next commit, or go alone after `TRIM_DELAY_S`."""
+        try:
+            self._jobs.put_nowait(None)
+        except queue.Full:
+            return  # The writer is busy, and trims with its next commit.
 
     def join(self) -> None:
         """Wait for the end of the thread."""
@@ -159,13 +166,16 @@ class Writer:
     # The writer's thread.
 
     def _run(self) -> None:
-        jobs: list[Job] = []
+        while self._ended is None:
+            self.serve(self._next_group())
+
+    def serve(self, jobs: list[Job]) -> None:
+        """Commit a group of jobs, or trims alone when it is empty, and answer. Never raises."""
         try:
-            while not any(isinstance(job, Close) for job in jobs):
-                jobs = self._next_group()
-                self._serve(jobs)
-            self._empty_log()
-            self._end(f"outbox {self._name} is closed")
+            self._serve(jobs)
+            if any(isinstance(job, Close) for job in jobs):
+                self._empty_log()
+                self._end(f"outbox {self._name} is closed")
         except Exception as error:  # noqa: BLE001 # It ends the writer, and the agent by its hook.
             self._fail(jobs, error)
 

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from aiomqtt import Client, ProtocolVersion, Will
@@ -25,7 +26,17 @@ FRAME_EXPIRY_S: Final = 60
 FRAME_SCHEMA: Final = f"up/{codec.UP_VERSION}"
 
 
-def new_client(broker: BrokerSettings, store: StoreId, will: bytes, keepalive_s: int) -> Client:
+ClientType = Callable[..., Client]
+"""Makes a client: aiomqtt, or a simulation's stand-in that takes the same arguments."""
+
+
+def new_client(
+    broker: BrokerSettings,
+    store: StoreId,
+    will: bytes,
+    keepalive_s: int,
+    client_type: ClientType = Client,
+) -> Client:
     """Return an MQTT 5 client, not connected yet. `will` is the agent's offline document.
 
     Client id and certificate name the store, so that the broker can hold it to its own topics; a
@@ -35,7 +46,7 @@ def new_client(broker: BrokerSettings, store: StoreId, will: bytes, keepalive_s:
     """
     limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho leaves it so.
     limits.MaximumPacketSize = 2 * codec.FRAME_BYTES_MAX
-    client = Client(
+    client = client_type(
         broker.host,
         broker.port,
         identifier=store,

@@ -19,7 +19,13 @@ from edge.errors import OutboxFailed
 from edge.mirror.sqlite import MirrorFailed, SqliteMirror
 from edge.outbox.port import Outbox
 from edge.uplink.agent import AGENT_VERSION, AgentState
-from edge.uplink.client import INCOMING_MAX, agent_properties, frame_properties, new_client
+from edge.uplink.client import (
+    INCOMING_MAX,
+    ClientType,
+    agent_properties,
+    frame_properties,
+    new_client,
+)
 from edge.uplink.digests import own_facts
 from edge.uplink.session import Session
 from edge.uplink.settings import UplinkSettings
@@ -83,6 +89,7 @@ class Uplink:
         agent: AgentState,
         clock_ms: Callable[[], int],
         jitter: Jitter,
+        client_type: ClientType = Client,
     ) -> None:
         self.frames_rejected = 0
         self._store = store
@@ -93,6 +100,7 @@ class Uplink:
         self._agent = agent
         self._clock_ms = clock_ms
         self._jitter = jitter
+        self._client_type = client_type
         self._topics = Topics(broker.root)
         self._session = Session(settings, jitter)
         self._loop = asyncio.get_running_loop()
@@ -140,8 +148,9 @@ class Uplink:
     async def _connection(self) -> None:
         will = encode_document(self._agent.document("offline"))
         keepalive_s = self._settings.keepalive_s
+        client = new_client(self._broker, self._store, will, keepalive_s, self._client_type)
         try:
-            async with new_client(self._broker, self._store, will, keepalive_s) as client:
+            async with client:
                 for topic in (self._topics.ack, self._topics.mirror, self._topics.signals):
                     await client.subscribe(topic(self._store), qos=1)
                 _log.info("uplink: connected to %s", self._broker.url)
