@@ -13,28 +13,32 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import astuple
 
 from protocol.envelope import DownFrame, EncodedBatch, EncodedFrame, UpFrame, UpMessage
 from protocol.errors import FrameFault, FrameRejected
 from protocol.facts import AnyFact
-from protocol.updates import DownMessage
+from protocol.updates import Ack, DownMessage, Welcome
 
-UP_VERSION: Final = 2
-DOWN_VERSION: Final = 1
+UP_VERSION: Final = 3
+DOWN_VERSION: Final = 2
 """Schema versions of what stores send and of what they are sent.
 
-They are apart, since the cloud is upgraded first: an old gateway must understand the new cloud.
+They are apart, since the cloud is upgraded first: an old gateway must understand the new cloud. So
+what is told to somebody who knows no sessions is a frame of version 1.
 """
+DOWN_BEFORE_SESSIONS: Final = 1
 FRAME_BYTES_MAX: Final = 1_048_576
 FACT_BYTES_MAX: Final = 65_536
 DIGEST_BYTES: Final = 8
 MARKER_DIGEST: Final = bytes(DIGEST_BYTES)
 
 Upgrade = Callable[[list[Any]], list[Any]]
-UPGRADES: Final[Mapping[int, Upgrade]] = {1: lambda message: message}
+UPGRADES: Final[Mapping[int, Upgrade]] = {1: lambda message: message, 2: lambda message: message}
 """`UPGRADES[n]` turns a message of version n, as plain lists, into one of version n + 1.
 
-Version 2 added a kind of fact and fields with defaults, so a message of version 1 is one.
+Version 2 of what stores send added a kind of fact, version 3 sessions, all of them fields with
+defaults: a message of an older version is one of the newer. So it is with what they are sent.
 """
 
 _FRAME_OF_TWO: Final = 0x92
@@ -58,7 +62,12 @@ def encode_up(message: UpMessage) -> bytes:
 
 def encode_down(message: DownMessage) -> bytes:
     """Return the frame for a message from the cloud to a store."""
-    return _encoder.encode(DownFrame(DOWN_VERSION, message))
+    if isinstance(message, Ack | Welcome) and message.session:
+        return _encoder.encode(DownFrame(DOWN_VERSION, message))
+    if isinstance(message, Ack | Welcome):
+        kind = message.__struct_config__.tag
+        return _encoder.encode((DOWN_BEFORE_SESSIONS, (kind, *astuple(message)[:-1])))
+    return _encoder.encode(DownFrame(DOWN_BEFORE_SESSIONS, message))
 
 
 def encode_fact(fact: AnyFact) -> bytes:
@@ -75,7 +84,14 @@ def decode_fact(data: bytes) -> AnyFact:
 
 
 def encode_batch(
-    store: str, epoch: int, first_seq: int, sent_at_ms: int, facts: Sequence[bytes]
+    store: str,
+    epoch: int,
+    first_seq: int,
+    sent_at_ms: int,
+    facts: Sequence[bytes],
+    *,
+    session: int = 0,
+    welcomed_through: int = 0,
 ) -> bytes:
     """Return the frame of a `FactBatch` around facts that are already encoded."""
     batch = EncodedBatch(
@@ -84,6 +100,8 @@ def encode_batch(
         first_seq=first_seq,
         sent_at_ms=sent_at_ms,
         facts=[Raw(fact) for fact in facts],
+        session=session,
+        welcomed_through=welcomed_through,
     )
     return _encoder.encode(EncodedFrame(UP_VERSION, batch))
 
@@ -123,7 +141,7 @@ def _decode(
 ) -> F:
     version = _schema_version(frame)
     try:
-        if version == current:
+        if version == current or (frame_type is DownFrame and version == DOWN_BEFORE_SESSIONS):
             return decoder.decode(frame)
         return _upgrade(frame, version, frame_type, current, upgrades)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 from protocol.facts import GtinText, Measure, Name, TimeMs
 
 SeqNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+SessionNumber = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""Of a hello and what follows it; 0: somebody who knows no sessions."""
 EpochNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Position = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 StoreText = Annotated[str, Meta(min_length=1, max_length=32)]
@@ -22,7 +24,9 @@ class Ack(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fie
 
     `resend_from`: the cloud saw a gap and wants everything from this number again.
     `problem`: why the batch that provoked this answer was not applied. `seq_reused` means a
-    number came with other content than the cloud knows: say hello again and compare.
+    number came with other content than the cloud knows, `session_over` that somebody else has said
+    hello for this epoch since, or the cloud was started again: say hello again and compare.
+    `session` is the batch's own. Who did not send it, must not take this for an acknowledgement.
     """
 
     store: StoreText
@@ -30,9 +34,13 @@ class Ack(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fie
     through_seq: SeqNumber
     resend_from: SeqNumber | None = None
     problem: (
-        Literal["gap", "seq_reused", "refused", "unsupported_version", "store_mismatch"] | None
+        Literal[
+            "gap", "seq_reused", "refused", "unsupported_version", "store_mismatch", "session_over"
+        ]
+        | None
     ) = None
     detail: Annotated[str, Meta(max_length=512)] = ""
+    session: SessionNumber = 0
 
 
 class Welcome(
@@ -44,7 +52,7 @@ class Welcome(
     `first_seq`, which tells an answer to this hello from a late one to an older. `digests` are
     those of the facts `digests_from, digests_from + 1, …` that the edge still holds and the cloud
     already has (at most `DIGESTS_PER_WELCOME_MAX`), so that the edge can tell a lost
-    acknowledgement (equal content) from a rewound outbox (other content).
+    acknowledgement (equal content) from a rewound outbox (other content). `session` is the hello's.
     """
 
     store: StoreText
@@ -52,6 +60,7 @@ class Welcome(
     through_seq: SeqNumber
     digests_from: SeqNumber
     digests: Annotated[list[FactDigest], Meta(max_length=DIGESTS_PER_WELCOME_MAX)]
+    session: SessionNumber = 0
 
 
 class MirrorState(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol import documents, envelope, facts, updates, wms_documents
-from protocol.codec import DOWN_VERSION, UP_VERSION
+from protocol.codec import DOWN_BEFORE_SESSIONS, DOWN_VERSION, UP_VERSION
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 BINARY: Final = "Binary in MessagePack; write it as base64 text to validate it by this schema."
@@ -80,7 +80,8 @@ def _complete(definition: dict[str, Any], struct: type[Struct], *, is_ours: bool
         _describe_binary(item)
         item["title"] = name
         if name == "schema_version":
-            item["const"] = UP_VERSION if struct is envelope.UpFrame else DOWN_VERSION
+            is_up = struct is envelope.UpFrame
+            item["enum"] = [UP_VERSION] if is_up else [DOWN_BEFORE_SESSIONS, DOWN_VERSION]
 
 
 def _describe_binary(item: dict[str, Any]) -> None:

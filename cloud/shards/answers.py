@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import StoreRow, decode_state
 from cloud.shards.messages import StoreChange
@@ -21,50 +23,45 @@ from protocol.updates import DIGESTS_PER_WELCOME_MAX, STATES_PER_UPDATE_MAX, Ack
 class _Troubles:
     gap_through: int = 0
     reused: str | None = None
+    is_over: bool = False
 
 
 class Acks:
-    """One acknowledgement per `(store, epoch)` that a group touched."""
+    """One acknowledgement per `(store, epoch, session)` that a group touched."""
 
     def __init__(self) -> None:
-        self._troubles: Final[dict[tuple[str, int], _Troubles]] = {}
+        self._troubles: Final[dict[tuple[str, int, int], _Troubles]] = {}
 
     def note(self, batch: FactBatch, judgement: Judgement) -> None:
         """Note how a batch was judged."""
-        troubles = self._troubles.setdefault((batch.store, batch.epoch), _Troubles())
+        troubles = self._troubles.setdefault((batch.store, batch.epoch, batch.session), _Troubles())
         if judgement.verdict == "gap":
             last_seq = batch.first_seq + len(batch.facts) - 1
             troubles.gap_through = max(troubles.gap_through, last_seq)
         elif judgement.verdict == "seq_reused":
             troubles.reused = judgement.detail
+        elif judgement.verdict == "session_over":
+            troubles.is_over = True
 
     def messages(self, journal: JournalReader) -> list[Ack]:
         """Return the acknowledgements by the journal's watermarks."""
         return [
-            _ack(store, epoch, journal.watermark(store, epoch), troubles)
-            for (store, epoch), troubles in self._troubles.items()
+            _ack(Ack(store=store, epoch=epoch, through_seq=through, session=session), troubles)
+            for (store, epoch, session), troubles in self._troubles.items()
+            for through in (journal.watermark(store, epoch),)
         ]
 
 
-def _ack(store: str, epoch: int, through_seq: int, troubles: _Troubles) -> Ack:
+def _ack(plain: Ack, troubles: _Troubles) -> Ack:
     if troubles.reused is not None:
-        return Ack(
-            store=store,
-            epoch=epoch,
-            through_seq=through_seq,
-            problem="seq_reused",
-            detail=troubles.reused,
-        )
+        return replace(plain, problem="seq_reused", detail=troubles.reused)
+    if troubles.is_over:
+        # What was applied of an epoch is no answer to a session that did not send it.
+        return replace(plain, through_seq=0, problem="session_over")
     # A later batch of the group may have closed the gap, but not brought again what came behind it.
-    if troubles.gap_through > through_seq:
-        return Ack(
-            store=store,
-            epoch=epoch,
-            through_seq=through_seq,
-            resend_from=through_seq + 1,
-            problem="gap",
-        )
-    return Ack(store=store, epoch=epoch, through_seq=through_seq)
+    if troubles.gap_through > plain.through_seq:
+        return replace(plain, resend_from=plain.through_seq + 1, problem="gap")
+    return plain
 
 
 def welcome(hello: Hello, journal: JournalReader) -> Welcome:
@@ -82,6 +79,7 @@ def welcome(hello: Hello, journal: JournalReader) -> Welcome:
         through_seq=through_seq,
         digests_from=first_seq,
         digests=digests,
+        session=hello.session,
     )
 
 

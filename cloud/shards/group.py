@@ -33,6 +33,7 @@ from cloud.shards.messages import (
 from cloud.shards.quarantining import quarantine_digest
 from cloud.shards.residents import Residents
 from cloud.shards.sequence import Judgement, Sequence
+from cloud.shards.sessions import Sessions
 from cloud.shards.stamping import Stamping
 from cloud.sku_location.commands import SetPolicy
 from cloud.sku_location.refusal import Refusal, Refused
@@ -52,11 +53,17 @@ class Group:
     """What the inputs of one group change; it lies over the journal until it is committed."""
 
     def __init__(
-        self, journal: JournalReader, residents: Residents, now_ms: int, stamping: Stamping
+        self,
+        journal: JournalReader,
+        residents: Residents,
+        now_ms: int,
+        stamping: Stamping,
+        sessions: Sessions,
     ) -> None:
         self._journal: Final = journal
         self._now_ms: Final = now_ms
         self._stamping: Final = stamping
+        self._sessions: Final = sessions
         self._sequence: Final = Sequence(journal)
         self._quarantined: Final[list[Quarantined]] = []
         self._settled: Final[dict[int, Settlement]] = {}
@@ -88,14 +95,19 @@ class Group:
             assert_never(item)
 
     def _take_batch(self, received: BatchReceived) -> None:
-        judgement = self._sequence.judge(received)
+        judgement = self._judged(received)
         self.acks.note(received.batch, judgement)
         if judgement.verdict == "seq_reused":
             self._quarantine(
                 received.batch.store, Refusal.SEQ_REUSED, judgement.detail, received.frame
             )
-        elif judgement.verdict != "gap":
+        elif judgement.verdict not in ("gap", "session_over"):
             self._apply_batch(received, judgement)
+
+    def _judged(self, received: BatchReceived) -> Judgement:
+        if self._sessions.admits(received.batch):
+            return self._sequence.judge(received)
+        return Judgement("session_over", 0, "say hello again")
 
     def _apply_batch(self, received: BatchReceived, judgement: Judgement) -> None:
         batch = received.batch

@@ -21,7 +21,7 @@ from protocol.codec import MARKER_DIGEST, fact_digest, facts_of_batch
 class Judgement(NamedTuple):
     """What to do with a batch; facts from `first_new_seq` on are new."""
 
-    verdict: Literal["apply", "duplicate", "gap", "seq_reused"]
+    verdict: Literal["apply", "duplicate", "gap", "seq_reused", "session_over"]
     first_new_seq: int
     detail: str = ""
 

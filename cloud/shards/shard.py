@@ -22,6 +22,7 @@ from cloud.shards.messages import (
     StoreChange,
 )
 from cloud.shards.residents import Residents
+from cloud.shards.sessions import Sessions
 from cloud.shards.stamping import Buffers, NoBuffers, Stamping
 from cloud.sku_location.state import SkuLocation
 
@@ -58,6 +59,7 @@ class Shard:
         self._journal: Final = journal
         self._residents: Final = Residents(residents_max)
         self._stamping: Final = Stamping(buffers, journal)
+        self._sessions: Final = Sessions()
         self._published_through: int | None = None
         self._published_written_at_ms: int | None = None
 
@@ -71,7 +73,7 @@ class Shard:
 
         `now_ms` is stamped on all of them. Raises `JournalFailed` and `OwnershipLost`.
         """
-        group = Group(self._journal, self._residents, now_ms, self._stamping)
+        group = Group(self._journal, self._residents, now_ms, self._stamping, self._sessions)
         for item in inputs:
             if isinstance(item, Published):
                 self._published_through = max(item.position, self._published_through or 0)
@@ -119,7 +121,9 @@ class Shard:
         )
         for item in inputs:
             if isinstance(item, HelloReceived):
-                committed.answers.append(welcome(item.hello, journal))
+                answer = welcome(item.hello, journal)
+                self._sessions.begin(item.hello, answer.through_seq)
+                committed.answers.append(answer)
                 committed.mirrors.extend(self._mirror_if_behind(item))
             elif isinstance(item, MirrorRequested):
                 request = item.request

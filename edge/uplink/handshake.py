@@ -44,7 +44,7 @@ Verdict = Agreed | Renumber | PartlyVerified | Useless
 
 def judge(hello: SendHello, welcome: Welcome, own: Sequence[OwnFact]) -> Verdict:
     """Compare an answer with what we said; `own` are our facts from `hello.first_seq` on."""
-    if welcome.epoch != hello.epoch:
+    if welcome.epoch != hello.epoch or welcome.session not in (0, hello.session):
         return Useless()
     equal_through, differs = _compare(hello, welcome, own)
     if differs:

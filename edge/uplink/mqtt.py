@@ -68,6 +68,8 @@ RECONNECT_MAX_MS: Final = 30_000
 AGENT_INTERVAL_S: Final = 1.0
 COUNTERS_INTERVAL_S: Final = 5.0
 MIRROR_REQUEST_INTERVAL_S: Final = 2.0
+MIRROR_CHECK_INTERVAL_S: Final = 30.0
+"""When no update came for so long, we ask: of the last one, nobody notices that it was lost."""
 IDLE_S: Final = 1.0
 DIGESTS_PER_READ: Final = 500
 """A welcome may be about thousands of facts; their contents are not held at once."""
@@ -109,6 +111,7 @@ class Uplink:
         self._agent_changed = False
         self._agent_told_s = float("-inf")
         self._mirror_asked_s = float("-inf")
+        self._mirror_heard_s = float("-inf")
         self._mirror_failure = ""
         self._failures = 0
         self._stopping = False
@@ -161,6 +164,7 @@ class Uplink:
 
     async def _converse(self, client: Client) -> None:
         self._received.clear()
+        self._mirror_heard_s = self._loop.time()
         async with asyncio.TaskGroup() as group:
             receiving = group.create_task(self._receive(client))
             await self._tell_agent(client)
@@ -309,6 +313,7 @@ class Uplink:
             mirror_position=self._mirror.position,
             sent_at_ms=self._clock_ms(),
             agent_version=AGENT_VERSION,
+            session=hello.session,
         )
 
     async def _send_batch(
@@ -320,7 +325,13 @@ class Uplink:
         assert facts[0].seq == batch.first_seq, facts[0].seq  # noqa: S101 # Numbers have no gaps.
         data = [fact.data for fact in facts]
         frame = codec.encode_batch(
-            self._store, batch.epoch, batch.first_seq, self._clock_ms(), data
+            self._store,
+            batch.epoch,
+            batch.first_seq,
+            self._clock_ms(),
+            data,
+            session=batch.session,
+            welcomed_through=batch.welcomed_through,
         )
         self._send(frame, client, group)
         return BatchSent(batch.first_seq, facts[-1].seq)
@@ -353,6 +364,7 @@ class Uplink:
         elif isinstance(message, TaskSignal):
             await self._with_mirror(lambda: self._mirror.apply_task(message))
         else:
+            self._mirror_heard_s = self._loop.time()
             await self._with_mirror(lambda: self._mirror.apply(message))
 
     async def _with_mirror(self, change: Callable[[], None]) -> None:
@@ -366,11 +378,12 @@ class Uplink:
             self._mirror_failure = ""
 
     def _ask_for_mirror_if_due(self, client: Client, group: asyncio.TaskGroup) -> None:
-        if not self._mirror.is_behind:
+        now_s = self._loop.time()
+        if not self._mirror.is_behind and now_s - self._mirror_heard_s < MIRROR_CHECK_INTERVAL_S:
             return
-        if self._loop.time() - self._mirror_asked_s < MIRROR_REQUEST_INTERVAL_S:
+        if now_s - self._mirror_asked_s < MIRROR_REQUEST_INTERVAL_S:
             return
-        self._mirror_asked_s = self._loop.time()
+        self._mirror_asked_s = now_s
         request = MirrorRequest(store=self._store, position=self._mirror.position)
         self._send(codec.encode_up(request), client, group)
 

@@ -21,6 +21,7 @@ at the handshake, digests.
     STREAMING    Ack, gap                       STREAMING      go back N: send from there again
     STREAMING    Ack beyond what we sent        GREETING       compare before anything is trimmed
     STREAMING    Ack, seq_reused                GREETING       compare; HELD when it repeats
+    STREAMING    Ack, session_over              GREETING       compare: somebody else said hello
     GREETING     Ack, refused and the like      HELD           alarm; nothing is dropped
     STREAMING    Ack, refused and the like      HELD           alarm; nothing is dropped
     STREAMING    no progress in time            STREAMING      one batch as a probe, with back-off
@@ -38,9 +39,12 @@ The rules for a `Welcome` with watermark W, for our numbers first … next - 1 (
    answer to an older hello looks the same, except that it repeats the older hello's first number.
 4. The digests end early (there is a maximum): trim the verified part and say hello again.
 
-Numbers go back only by restoring an image. We assume that frames of the former life have reached
-the cloud, or are lost, when the restored gateway says hello; a broker that queues in order makes
-it so. An image is compared within its epoch: one from before a renumbering is beyond these rules.
+Each hello begins a session of its epoch, under a number of its own, and ends the one before it. The
+cloud applies batches of the newest session alone, which name the watermark that they were welcomed
+with; and an acknowledgement counts for the session that it names. So of two gateways that live from
+one image, neither has its facts applied behind what it has not compared, nor trims what only the
+other has sent (docs/decisions/0011). An image is compared within its epoch: one from before a
+renumbering is beyond these rules.
 
 The window counts batches. While nothing is in flight, a batch leaves at once; otherwise it leaves
 when it is full or has lingered. After a time-out the window is one batch until the cloud answers.
@@ -80,6 +84,7 @@ from edge.uplink.steps import (
 from protocol.ids import Epoch, Seq
 from protocol.updates import Ack, Welcome
 
+SESSION_MAX: Final = 2**53 - 2
 SILENT_AFTER_TIMEOUTS: Final = 3
 """Unanswered in a row, before somebody should look."""
 
@@ -119,6 +124,7 @@ class Session:
         self._jitter = jitter
         self._hello = SendHello(Epoch(0), Seq(1), Seq(1))
         self._acked_through = 0
+        self._welcomed_through = 0
         self._send_from = 1
         self._sent_through = 0
         """The highest number sent since the handshake; `_send_from` may have gone back since."""
@@ -164,11 +170,15 @@ class Session:
                 problem in REFUSALS
             ):
                 return self._refused(ack, now_ms)
-            case State.STREAMING, Ack() as ack if ack.epoch == self._hello.epoch:
+            case State.STREAMING, Ack() as ack if self._is_ours(ack):
                 return self._acked(ack, status, now_ms)
             case _:
                 pass  # Late, repeated or out of place: it changes nothing.
         return []
+
+    def _is_ours(self, ack: Ack) -> bool:
+        """Say whether it answers what we sent; a cloud of before sessions does not say."""
+        return ack.epoch == self._hello.epoch and ack.session in (0, self._hello.session)
 
     def _enter(self, state: State, deadline_ms: int | None) -> None:
         """Change the state. Only a handshake leads to `STREAMING`, so no flight survives this."""
@@ -191,7 +201,8 @@ class Session:
 
     def _greet(self, status: OutboxStatus, now_ms: int, trimmed_through: int = 0) -> list[Action]:
         first_seq = Seq(max(status.first_seq, trimmed_through + 1))
-        self._hello = SendHello(status.epoch, first_seq, status.next_seq)
+        session = 1 + int(self._jitter() * SESSION_MAX)
+        self._hello = SendHello(status.epoch, first_seq, status.next_seq, session)
         self._enter(State.GREETING, now_ms + self._patience_ms(self._settings.hello_timeout_ms))
         return [self._hello]
 
@@ -218,7 +229,7 @@ class Session:
 
     def _stream(self, through_seq: int) -> list[Action]:
         self._enter(State.STREAMING, None)
-        self._acked_through = self._sent_through = through_seq
+        self._acked_through = self._sent_through = self._welcomed_through = through_seq
         self._send_from = through_seq + 1
         if through_seq < self._hello.first_seq:
             return []
@@ -240,7 +251,8 @@ class Session:
                 return []
         self._sending = True
         limits = self._settings.batch_facts_max, self._settings.batch_bytes_max
-        return [SendBatch(self._hello.epoch, Seq(self._send_from), *limits)]
+        ours = self._hello.session, self._welcomed_through
+        return [SendBatch(self._hello.epoch, Seq(self._send_from), *limits, *ours)]
 
     def _sent(self, through_seq: int, now_ms: int) -> None:
         self._sending = False
@@ -253,6 +265,8 @@ class Session:
     def _acked(self, ack: Ack, status: OutboxStatus, now_ms: int) -> list[Action]:
         if ack.problem == "seq_reused":
             return self._reused(ack, status, now_ms)
+        if ack.problem == "session_over":
+            return self._greet(status, now_ms)
         if ack.through_seq > self._sent_through:
             return self._greet(status, now_ms)
         actions = self._progress(ack.through_seq, now_ms)

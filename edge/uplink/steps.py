@@ -71,6 +71,7 @@ class SendHello:
     epoch: Epoch
     first_seq: Seq
     next_seq: Seq
+    session: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class SendBatch:
     first_seq: Seq
     facts_max: int
     bytes_max: int
+    session: int = 0
+    welcomed_through: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from cloud.commands import AnyCommand
 from cloud.commands.documents import SetDocument
+from cloud.commands.orders import AmendOrder, PlaceOrder, SettleOrder
+from cloud.commands.recounts import ReviewCounts
 from cloud.commands.reorders import Escalate, Review, SetReorderStatus
 from cloud.commands.reservations import (
     AwaitPayment,
@@ -52,7 +54,17 @@ _SIGNS: Final[dict[type[TillLine], int]] = {
     UnitsReturned: +1,
     ReturnVoided: -1,
 }
-_NO_CONCERN: Final = (SetPolicy, SetDocument, SetReorderStatus, Escalate, Review)
+_NO_CONCERN: Final = (
+    AmendOrder,
+    Escalate,
+    PlaceOrder,
+    Review,
+    ReviewCounts,
+    SetDocument,
+    SetPolicy,
+    SetReorderStatus,
+    SettleOrder,
+)
 """Commands that move no goods and promise none."""
 
 

@@ -184,15 +184,15 @@ def decoded(frame: bytes) -> Any:
 @pytest.mark.parametrize("message", UP, ids=lambda message: type(message).__name__)
 def test_a_stranger_decodes_and_validates_what_a_store_sends(message: UpMessage) -> None:
     frame = decoded(encode_up(message))
-    validator("up-2").validate(frame)
-    assert frame[0] == 2
+    validator("up-3").validate(frame)
+    assert frame[0] == 3
     assert frame[1][1] == "S001"
 
 
 @pytest.mark.parametrize("message", DOWN, ids=lambda message: type(message).__name__)
 def test_a_stranger_decodes_and_validates_what_the_cloud_sends(message: DownMessage) -> None:
     frame = decoded(encode_down(message))
-    validator("down-1").validate(frame)
+    validator("down-2").validate(frame)
     assert frame[1][1] == "S001"
 
 
@@ -211,19 +211,19 @@ def test_a_stranger_writes_frames_that_we_read() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda frame: [3, frame[1]],
-        lambda frame: [2, [99, *frame[1][1:]]],
-        lambda frame: [2, frame[1][:-1]],
-        lambda frame: [2, [*frame[1], "more"]],
-        lambda frame: [2, [frame[1][0], "", *frame[1][2:]]],
-        lambda frame: [2, [*frame[1][:5], []]],
-        lambda frame: [2, [*frame[1][:5], [[1, 5, "till-1", "614141", 2, "units", "T1", 1]]]],
+        lambda frame: [4, frame[1]],
+        lambda frame: [3, [99, *frame[1][1:]]],
+        lambda frame: [3, frame[1][:5]],
+        lambda frame: [3, [*frame[1], "more"]],
+        lambda frame: [3, [frame[1][0], "", *frame[1][2:]]],
+        lambda frame: [3, [*frame[1][:5], []]],
+        lambda frame: [3, [*frame[1][:5], [[1, 5, "till-1", "614141", 2, "units", "T1", 1]]]],
     ],
 )
 def test_the_schema_refuses_what_the_decoder_refuses(spoil: Any) -> None:
     spoilt = spoil(decoded(encode_up(UP[0])))
     with pytest.raises(ValidationError):
-        validator("up-2").validate(spoilt)
+        validator("up-3").validate(spoilt)
 
 
 def test_documents_satisfy_their_published_schemas() -> None:
@@ -282,10 +282,16 @@ def test_the_frames_in_the_documentation_are_what_we_send() -> None:
         line=1,
     )
     sent = FactBatch(
-        store="S001", epoch=4660, first_seq=40, sent_at_ms=1_795_507_200_500, facts=[sold]
+        store="S001",
+        epoch=4660,
+        first_seq=40,
+        sent_at_ms=1_795_507_200_500,
+        facts=[sold],
+        session=77,
+        welcomed_through=39,
     )
     assert b"".join(batch) == encode_up(sent)
-    assert b"".join(ack) == encode_down(Ack(store="S001", epoch=4660, through_seq=40))
+    assert b"".join(ack) == encode_down(Ack(store="S001", epoch=4660, through_seq=40, session=77))
 
 
 def test_every_row_of_the_documented_frames_says_what_its_bytes_are() -> None:

@@ -164,7 +164,7 @@ async def test_frames_carry_content_type_schema_and_expiry(
         assert message.properties is not None
         said = message.properties.json()  # type: ignore[no-untyped-call] # paho leaves it untyped.
         assert said["ContentType"] == "application/msgpack"
-        assert said["UserProperty"] == [("schema", "up/2")]
+        assert said["UserProperty"] == [("schema", "up/3")]
         assert 0 < said["MessageExpiryInterval"] <= 60
 
 

@@ -31,6 +31,8 @@ from protocol.ids import Epoch, Seq
 from protocol.updates import DIGESTS_PER_WELCOME_MAX, Ack, Welcome
 
 STORE = "S001"
+SESSION = 1
+"""With a jitter of 0, each hello draws the same number."""
 SETTINGS = UplinkSettings(
     window_batches=3,
     batch_facts_max=2,
@@ -142,7 +144,7 @@ def hellos(actions: list[Action]) -> list[SendHello]:
 
 def test_a_connection_begins_with_a_hello_and_nothing_else() -> None:
     talk = Conversation(5, 9)
-    assert talk.feed(Connected()) == [SendHello(Epoch(7), Seq(5), Seq(9))]
+    assert talk.feed(Connected()) == [SendHello(Epoch(7), Seq(5), Seq(9), SESSION)]
 
 
 def test_equal_digests_are_a_lost_acknowledgement_and_trim() -> None:
@@ -160,7 +162,7 @@ def test_other_content_for_a_number_starts_an_epoch_at_that_number() -> None:
     actions = talk.feed(Welcomed(welcome(7, 5, digests("axc")), own("abcd")))
     assert StartEpoch(Seq(6)) in actions
     assert alarms(actions) == ["outbox_rewound"]
-    assert hellos(actions) == [SendHello(Epoch(8), Seq(1), Seq(4))]
+    assert hellos(actions) == [SendHello(Epoch(8), Seq(1), Seq(4), SESSION)]
 
 
 def test_a_marker_of_ours_matches_what_the_cloud_got_before_it_was_shed() -> None:
@@ -215,7 +217,7 @@ def test_truncated_digests_are_settled_in_rounds() -> None:
     held = own("a" * (following - 1))
     first = talk.feed(Welcomed(welcome(8_200, 1, digests("a" * DIGESTS_PER_WELCOME_MAX)), held))
     assert Trim(Epoch(7), Seq(DIGESTS_PER_WELCOME_MAX)) in first
-    assert hellos(first) == [SendHello(Epoch(7), Seq(8_193), Seq(following))]
+    assert hellos(first) == [SendHello(Epoch(7), Seq(8_193), Seq(following), SESSION)]
     second = talk.feed(Welcomed(welcome(8_200, 8_193, digests("a" * 8)), held[8_192:]))
     assert sent_from(second)[0] == 8_201
     assert alarms(first + second) == []
@@ -350,7 +352,7 @@ def test_a_refusal_holds_for_long_and_drops_nothing(problem: str) -> None:
     assert [type(action) for action in actions] == [RaiseAlarm]
     assert talk.append(5) == []
     assert talk.wait(29_999) == []
-    assert talk.wait(1) == [SendHello(Epoch(7), Seq(1), Seq(8))]
+    assert talk.wait(1) == [SendHello(Epoch(7), Seq(1), Seq(8), SESSION)]
     talk.feed(Welcomed(welcome(0, 1), []))
     talk.feed(ack(0, problem=problem))
     assert talk.wait(59_999) == []
@@ -399,3 +401,24 @@ def test_the_silence_alarm_is_not_raised_at_every_time_out() -> None:
     raised = [alarms(talk.wait(8_000)) for _ in range(10)]
     assert sum(map(len, raised)) == 1
     assert raised[SILENT_AFTER_TIMEOUTS - 1] == ["cloud_silent"]
+
+
+def test_an_acknowledgement_of_another_session_trims_nothing() -> None:
+    talk = Conversation(1, 9).streaming()
+    actions = talk.feed(ack(2, session=SESSION + 1))
+    assert not [action for action in actions if isinstance(action, Trim)]
+    assert Trim(Epoch(7), Seq(2)) in talk.feed(ack(2, session=SESSION))
+
+
+def test_a_session_that_is_over_begins_anew_with_a_hello() -> None:
+    talk = Conversation(1, 9).streaming()
+    actions = talk.feed(ack(0, problem="session_over", session=SESSION))
+    assert hellos(actions) == [SendHello(Epoch(7), Seq(1), Seq(9), SESSION)]
+
+
+def test_batches_name_their_session_and_the_watermark_it_was_welcomed_with() -> None:
+    talk = Conversation(5, 9)
+    talk.feed(Connected())
+    actions = talk.feed(Welcomed(welcome(4, 5), []))
+    (batch, *_) = [action for action in actions if isinstance(action, SendBatch)]
+    assert (batch.session, batch.welcomed_through) == (SESSION, 4)
