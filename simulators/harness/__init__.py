@@ -1,0 +1,1 @@
+"""Deterministic simulation: the real code in one process, under virtual time and seeded faults."""

@@ -1,0 +1,151 @@
+"""What happens in one simulated run: drawn from its seed, as data. Pure.
+
+Swarm testing (Groce et al., "Swarm Testing", ISSTA 2012): each seed switches most kinds of fault
+off, so that those that are on meet often, and rare combinations are not drowned by common ones.
+A plan can be thinned out (`without`), which is how a failing one is shrunk.
+"""
+
+from collections.abc import Collection
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+FAULTS_FOR_S: Final = 400.0
+"""How long faults are thrown at the stores, in virtual seconds."""
+
+STORES: Final = ("S001", "S002")
+SWARM_SHARE: Final = 0.3
+"""How likely a kind of fault is on in a seed."""
+
+GATEWAY_STRIKES: Final = (
+    "kill",
+    "kill_soon",
+    "power_cut",
+    "stop",
+    "partition",
+    "reset",
+    "clock_jump",
+    "disk_full",
+    "sync_fails",
+    "restore_image",
+    "clone",
+)
+CLOUD_STRIKES: Final = (
+    "kill",
+    "kill_soon",
+    "power_cut",
+    "stop",
+    "partition",
+    "reset",
+    "disk_full",
+    "sync_fails",
+    "take_over",
+)
+BROKER_STRIKES: Final = ("crash",)
+
+WEATHER: Final[dict[str, tuple[float, float]]] = {
+    "drop": (0.01, 0.2),
+    "duplicate": (0.01, 0.3),
+    "reorder": (0.01, 0.3),
+    "delay_ms": (5, 1_500),
+    "puback_lost": (0.005, 0.1),
+    "reset": (0.001, 0.01),
+    "connect_refused": (0.05, 0.5),
+    "will_late": (0.1, 1.0),
+    "queue_max": (2, 50),
+    "retained_to_qos1_max": (1, 100),
+}
+"""What the network and the broker do all the time while faults are on, and how badly."""
+
+
+class Strike(NamedTuple):
+    """One fault at a time. `for_s` is how long it lasts, or how long its victim stays down."""
+
+    number: int
+    at_s: float
+    kind: str
+    target: str
+    for_s: float
+    draw: float
+    """Decides details, 0 to 1."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything that a run depends on, besides the code."""
+
+    seed: int
+    weather: dict[str, float]
+    strikes: tuple[Strike, ...]
+    has_counts: bool
+    goods_per_store: int
+    act_every_s: float
+    ask_every_s: float
+
+    def without(self, weather: Collection[str], strikes: Collection[int]) -> "Plan":
+        """Return the plan with some faults left out."""
+        return replace(
+            self,
+            weather={kind: value for kind, value in self.weather.items() if kind not in weather},
+            strikes=tuple(strike for strike in self.strikes if strike.number not in strikes),
+        )
+
+
+def draw_plan(seed: int, always: Collection[str] = ()) -> Plan:
+    """Return the plan of a seed; kinds that are `always` on are not left to chance."""
+    rng = Random(f"plan {seed}")
+    kinds = dict.fromkeys((*GATEWAY_STRIKES, *CLOUD_STRIKES, *WEATHER))
+    swarm = {kind for kind in kinds if rng.random() < SWARM_SHARE or kind in always}
+    strikes = sorted(_strikes(rng, swarm), key=lambda strike: strike.at_s)
+    # A count means "as of": a clock that jumps, or goods that a restored gateway never told of,
+    # make the same count mean something else, and nobody can know (docs/guarantees.md).
+    spoils_counts = {"clock_jump", "restore_image", "clone"} & {each.kind for each in strikes}
+    return Plan(
+        seed=seed,
+        weather={kind: rng.uniform(*bounds) for kind, bounds in WEATHER.items() if kind in swarm},
+        strikes=tuple(strike._replace(number=n) for n, strike in enumerate(strikes)),
+        has_counts=rng.random() < 0.5 and not spoils_counts,
+        goods_per_store=rng.choice((2, 3, 6)),
+        act_every_s=rng.choice((2.0, 5.0, 12.0)),
+        ask_every_s=rng.choice((1.0, 4.0, 10.0)),
+    )
+
+
+def _strikes(rng: Random, swarm: set[str]) -> list[Strike]:
+    drawn: list[Strike] = []
+
+    def draw(kinds: tuple[str, ...], target: str, most: int) -> None:
+        usable = [kind for kind in kinds if kind in swarm or kind == "crash"]
+        count = rng.randrange(most) if usable else 0
+        drawn.extend(_strike(rng, rng.choice(usable), target) for _ in range(count))
+
+    for store in STORES:
+        draw(GATEWAY_STRIKES, store, 7)
+    draw(CLOUD_STRIKES, "cloud", 8)
+    draw(BROKER_STRIKES, "broker", 3)
+    return drawn
+
+
+def _strike(rng: Random, kind: str, target: str) -> Strike:
+    return Strike(
+        number=0,
+        at_s=rng.uniform(5, FAULTS_FOR_S),
+        kind=kind,
+        target=target,
+        for_s=rng.choice((0.2, 2.0, 10.0, 60.0)) * rng.uniform(0.5, 1.5),
+        draw=rng.random(),
+    )
+
+
+def described(plan: Plan) -> dict[str, Any]:
+    """Return a plan as one would print it."""
+    return {
+        "seed": plan.seed,
+        "weather": plan.weather,
+        "strikes": [
+            f"{s.number}: at {s.at_s:.3f} s {s.kind} {s.target}, {s.for_s:.1f} s"
+            for s in plan.strikes
+        ],
+        "counts": plan.has_counts,
+    }
