@@ -45,6 +45,7 @@ from cloud.reservations.sweeper import Sweeper
 from cloud.rule_book import RuleBook
 from cloud.shards.messages import Committed, Published, SetPolicy
 from cloud.shards.on_pykka import HostedShard
+from cloud.shards.ownership import OwnershipWatch
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
@@ -307,6 +308,7 @@ class _Cloud:
             now_ms=now_ms,
             back_off=BackOff(random.uniform),
         )
+        self._ownership: Final = OwnershipWatch(redrive_reads, shard.owner_epoch)
         self._redriver: Final = Redriver(
             redrive_reads, topics, shard_of=self._shard_of, now_ms=now_ms
         )
@@ -374,6 +376,7 @@ class _Cloud:
             group.create_task(self._ingest.run())
             group.create_task(self._redriver.run())
             group.create_task(self._watcher.run())
+            group.create_task(self._ownership.run())
             group.create_task(self._counts.run())
             group.create_task(self._api.run())
 

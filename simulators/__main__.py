@@ -16,6 +16,10 @@ import typer
 
 from protocol.topics import DEFAULT_ROOT
 from simulators.errors import AddressUnavailable, FaultRefused, ScenarioInvalid
+from simulators.fencing.cli import fencing
+from simulators.harness.cli import canaries, simulate
+from simulators.outage.cli import outage
+from simulators.powercut.cli import powercut
 from simulators.scenario import SMALL_STORE, Scenario, load_scenario
 from simulators.throughput.cli import reader, throughput
 
@@ -342,7 +346,7 @@ def broker(
     os.execv(command[0], command)  # noqa: S606 # We made the command; no shell is wanted.
 
 
-for _command in (reader, throughput):
+for _command in (reader, throughput, simulate, canaries, fencing, outage, powercut):
     app.command()(_command)
 
 

@@ -132,6 +132,10 @@ class MemoryJournal:
         """Return the position through which the broker has confirmed everything."""
         return self._published_through
 
+    def owner_epoch(self) -> int:
+        """Return who may commit now, 0 before the first owner."""
+        return self._owner_epoch
+
     def era(self) -> EraRow:
         """Return the present era; number 0 before any owner came."""
         return self._era

@@ -39,6 +39,9 @@ class JournalReader(Protocol):
     def published_through(self) -> int:
         """Return the position through which the broker has confirmed everything."""
 
+    def owner_epoch(self) -> int:
+        """Return who may commit now, 0 before the first owner."""
+
     def era(self) -> EraRow:
         """Return the present era; number 0 before any owner came."""
 

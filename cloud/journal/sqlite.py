@@ -12,7 +12,13 @@ import apsw
 
 from cloud.errors import JournalIncompatible, OwnershipLost
 from cloud.journal.rows import JournalWrite, RecordRow
-from cloud.journal.sqlite_file import LOG_PAGES_MAX, move_log, open_for_writing, transaction
+from cloud.journal.sqlite_file import (
+    LOG_PAGES_MAX,
+    move_log,
+    open_for_writing,
+    rewrite_log,
+    transaction,
+)
 from cloud.journal.sqlite_quarantine import settle, store_quarantined
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.journal.sqlite_records import record_cells
@@ -66,6 +72,8 @@ class SqliteJournal(SqliteReader):
             era = self.era()
             if era.logic != logic:
                 self._open_era(era.number + 1, logic, now_ms)
+            # Nobody else writes the log while we hold its lock.
+            rewrite_log(self._path)
             return int(owner_epoch)
 
     def _open_era(self, number: int, logic: int, now_ms: int) -> None:

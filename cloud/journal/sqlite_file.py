@@ -23,6 +23,8 @@ LOG_PAGES_MAX: Final = 4_096
 """Above 16 MiB, the log is moved into the database: two more syncs, in the shard's thread."""
 
 WAL_BYTES_KEPT_MAX: Final = 67_108_864
+REWRITE_BYTES: Final = 65_536
+"""At once: a page is never larger, so no file layer of SQLite's is asked for more."""
 
 
 def open_for_writing(path: Path, *, durable: bool = True) -> apsw.Connection:
@@ -69,15 +71,40 @@ def open_existing(path: Path, *, read_only: bool) -> apsw.Connection:
 def move_log(connection: apsw.Connection, *, is_last: bool = False) -> None:
     """Move the write-ahead log into the database, as far as no reader is in the way.
 
-    `is_last`: leave an empty log behind, if nobody reads. Waits for nobody.
+    `is_last`: leave an empty log behind, if nobody reads. Waits for nobody: while another process
+    is at it, such as an owner that was suspended and has been replaced, the log grows on.
 
     Raises apsw's errors, a failed fsync among them; then nothing of the file can be relied on.
     """
-    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    with suppress(apsw.BusyError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     if is_last:
         connection.set_busy_timeout(0)
         with suppress(apsw.BusyError):
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def rewrite_log(path: Path) -> None:
+    """Write the log's own bytes over it and sync them. Nobody may be writing it meanwhile.
+
+    After a failed fsync Linux counts what it could not write as written. A process that starts
+    anew still reads it from memory, and would put acknowledged commits behind a hole that only a
+    power cut shows. Raises apsw's errors.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if not log.exists():
+        return
+    # By way of SQLite, so that simulated disks see it too.
+    flags = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE
+    file = apsw.VFSFile("", str(log), [flags, 0])
+    try:
+        size_bytes = file.xFileSize()
+        for offset in range(0, size_bytes, REWRITE_BYTES):
+            data = file.xRead(min(REWRITE_BYTES, size_bytes - offset), offset)
+            file.xWrite(data, offset)
+        file.xSync(apsw.SQLITE_SYNC_NORMAL)
+    finally:
+        file.xClose()
 
 
 @contextmanager
@@ -85,6 +112,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite raises into `JournalFailed`."""
     try:
         yield
+    except apsw.BusyError as error:
+        detail = f"another process has been inside a transaction for {BUSY_TIMEOUT_MS / 1_000:g} s"
+        advice = "nobody can take it over before that process goes on or is ended"
+        raise JournalFailed(f"{path}: {detail}; {advice}") from error
     except apsw.Error as error:
         raise JournalFailed(f"{path}: {type(error).__name__}: {error}") from error
 

@@ -53,6 +53,10 @@ class SqliteReader(SqliteRecords):
         """Return the position through which the broker has confirmed everything."""
         return self._number("SELECT published_through FROM journal")
 
+    def owner_epoch(self) -> int:
+        """Return who may commit now, 0 before the first owner."""
+        return self._number("SELECT owner_epoch FROM journal")
+
     def era(self) -> EraRow:
         """Return the present era; number 0 before any owner came."""
         sql = "SELECT number, logic, opened_after, opened_at_ms FROM eras"

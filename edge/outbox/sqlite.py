@@ -90,11 +90,17 @@ class SqliteOutbox:
 
     def read(self, after: Seq, facts_max: int, bytes_max: int) -> list[PendingFact]:
         """See `Outbox.read`."""
-        after = max(after, Seq(self._writer.tally().first_seq - 1))
-        query = "SELECT seq, data FROM facts WHERE seq > ? ORDER BY seq LIMIT ?"
+        tally = self._writer.tally()
+        after = max(after, Seq(tally.first_seq - 1))
+        # What is committed and not yet adopted would come under the old epoch, or be acknowledged
+        # before the outbox knows that it gave those numbers.
+        query = (
+            "SELECT seq, data FROM life JOIN facts WHERE only = 1 AND epoch = ?"
+            " AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+        )
         pending: list[PendingFact] = []
         size_bytes = 0
-        with self._rows(query, (after, facts_max)) as rows:
+        with self._rows(query, (tally.epoch, after, tally.next_seq, facts_max)) as rows:
             for seq, data in rows:
                 size_bytes += len(data)
                 if pending and size_bytes > bytes_max:

@@ -210,7 +210,7 @@ EDGE_CANARIES: Final = (
         "P1",
         "an ack of another session trims",
         _heed_acks_of_anybody,
-        ("clone", "drop"),
+        ("clone", "drop", "delay_ms"),
     ),
     Canary(
         "same-epoch",

@@ -32,6 +32,7 @@ from cloud.reorders.watching import ReorderWatcher
 from cloud.reservations.sweeper import Sweeper
 from cloud.rule_book import RuleBook
 from cloud.shards.messages import Committed, Published, SetPolicy
+from cloud.shards.ownership import OwnershipWatch
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
@@ -162,6 +163,7 @@ class CloudNode:
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(ingest.run())
+            group.create_task(OwnershipWatch(reader, self.owner_epoch).run())
             group.create_task(
                 Redriver(reader, Topics(BROKER.root), shard_of=shard_of, now_ms=now_ms).run()
             )

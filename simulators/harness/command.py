@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from simulators.harness.campaign import Totals, run_plan, run_seeds, shortest
-from simulators.harness.plan import Plan, described, draw_plan
+from simulators.harness.plan import WEATHER, Plan, described, draw_plan, outage_plan
 from simulators.harness.simulation import Outcome
 
 STATUS_FAILED: Final = 1
@@ -75,8 +75,19 @@ def run_one(plan: Plan, *, as_json: bool) -> int:
     return STATUS_FAILED if outcome.violations else 0
 
 
+def plan_of(seed: int, outage_h: float) -> Plan:
+    """Return the plan of a seed, or that of one long outage."""
+    return outage_plan(seed, outage_h) if outage_h else draw_plan(seed)
+
+
 def thinned(plan: Plan, strikes: Iterable[int] | None, weather: Iterable[str] | None) -> Plan:
-    """Return the plan with only these strikes and this weather; `None` keeps all."""
+    """Return the plan with only these strikes and this weather; `None` keeps all.
+
+    Raises `ValueError` for weather that there is not.
+    """
+    unknown = set(weather or ()) - set(WEATHER)
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))}: weather is one of {', '.join(WEATHER)}")
     kept_strikes = {each.number for each in plan.strikes} if strikes is None else set(strikes)
     kept_weather = set(plan.weather) if weather is None else set(weather)
     return plan.without(

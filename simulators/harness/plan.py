@@ -12,10 +12,17 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from simulators.harness.virtual_loop import TURNS_MAX
+
 FAULTS_FOR_S: Final = 400.0
 """How long faults are thrown at the stores, in virtual seconds."""
 
 STORES: Final = ("S001", "S002")
+HOUR_S: Final = 3_600.0
+OUTAGE_BEGINS_S: Final = 60.0
+OUTAGE_TURNS_PER_S: Final = 500
+OUTAGE_ACTS_EVERY_S: Final = 20.0
+OUTAGE_ASKS_EVERY_S: Final = 600.0
 SWARM_SHARE: Final = 0.3
 """How likely a kind of fault is on in a seed."""
 
@@ -82,6 +89,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     goods_per_store: int
     act_every_s: float
     ask_every_s: float
+    faults_for_s: float = FAULTS_FOR_S
+    turns_max: int = TURNS_MAX
 
     def without(self, weather: Collection[str], strikes: Collection[int]) -> "Plan":
         """Return the plan with some faults left out."""
@@ -109,6 +118,26 @@ def draw_plan(seed: int, always: Collection[str] = ()) -> Plan:
         goods_per_store=rng.choice((2, 3, 6)),
         act_every_s=rng.choice((2.0, 5.0, 12.0)),
         ask_every_s=rng.choice((1.0, 4.0, 10.0)),
+    )
+
+
+def outage_plan(seed: int, outage_h: float) -> Plan:
+    """Return a plan in which the first store hears of nobody for so many hours, and sells on."""
+    outage_s = outage_h * HOUR_S
+    began_s = OUTAGE_BEGINS_S
+    cut = Strike(
+        number=0, at_s=began_s, kind="partition", target=STORES[0], for_s=outage_s, draw=0.0
+    )
+    return Plan(
+        seed=seed,
+        weather={},
+        strikes=(cut,),
+        has_counts=False,
+        goods_per_store=6,
+        act_every_s=OUTAGE_ACTS_EVERY_S,
+        ask_every_s=OUTAGE_ASKS_EVERY_S,
+        faults_for_s=began_s + outage_s + began_s,
+        turns_max=TURNS_MAX + int(outage_s * OUTAGE_TURNS_PER_S),
     )
 
 

@@ -36,7 +36,7 @@ from simulators.harness.customers import Customers
 from simulators.harness.disk import SimulatedDisk
 from simulators.harness.gateway import Gateway
 from simulators.harness.lives import Life, note_connection
-from simulators.harness.plan import FAULTS_FOR_S, STORES, Plan
+from simulators.harness.plan import STORES, Plan
 from simulators.harness.shop import Document, Shop, gtins
 from simulators.harness.sites import Site
 from simulators.harness.virtual_loop import Livelocked, VirtualLoop
@@ -186,7 +186,9 @@ class Simulation:
         """Run through both phases and return what was found."""
         tasks = [self.loop.create_task(self._trade(store)) for store in STORES]
         tasks.append(
-            self.loop.create_task(self.customers.come(self.plan.ask_every_s, FAULTS_FOR_S))
+            self.loop.create_task(
+                self.customers.come(self.plan.ask_every_s, self.plan.faults_for_s)
+            )
         )
         starting: list[Site[Any]] = [*self.gateways.values(), self.cloud]
         for site in starting:
@@ -195,7 +197,7 @@ class Simulation:
         for strike in self.plan.strikes:
             self.loop.call_at(strike.at_s, strikes.perform, self, strike, context=self.root)
         await asyncio.gather(*tasks)
-        await asyncio.sleep(max(0.0, FAULTS_FOR_S - self.loop.time()))
+        await asyncio.sleep(max(0.0, self.plan.faults_for_s - self.loop.time()))
         strikes.heal(self)
         took_s = await self._converge()
         await self._end()
@@ -206,7 +208,7 @@ class Simulation:
     async def _trade(self, store: str) -> None:
         shop, rng, clock = self.shops[store], self.rng(f"trade {store}"), self.cloud.clock
         shop.open(clock.true_ms())
-        while self.loop.time() < FAULTS_FOR_S:
+        while self.loop.time() < self.plan.faults_for_s:
             await asyncio.sleep(rng.expovariate(1 / self.plan.act_every_s))
             shop.act(clock.true_ms(), counts=self.plan.has_counts)
 
@@ -293,7 +295,7 @@ def simulate(plan: Plan, folder: Path) -> Outcome:
 
 
 def _on_a_loop(plan: Plan, folder: Path) -> Outcome:
-    loop = VirtualLoop(Random(f"{plan.seed} threads"))
+    loop = VirtualLoop(Random(f"{plan.seed} threads"), plan.turns_max)
     disks: list[SimulatedDisk] = []
 
     async def run() -> Outcome:

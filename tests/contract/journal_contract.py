@@ -128,6 +128,7 @@ class JournalContract:
 
     def test_a_new_journal_is_empty(self, journal: Journal) -> None:
         assert journal.position() == journal.published_through() == journal.era().number == 0
+        assert journal.owner_epoch() == 0
         assert journal.state(STORE, GTIN) is None
         assert journal.store(STORE) is None
         assert journal.watermark(STORE, 7) == 0
@@ -283,6 +284,10 @@ class JournalContract:
         assert list(journal.batches(STORE, 7, 4, 5)) == [rows[0], rows[2]]
         assert list(journal.batches(STORE, 7, 10, 12)) == []
         assert list(journal.batches(OTHER_STORE, 7, 1, 9)) == []
+
+    def test_everybody_can_read_who_owns_it(self, journal: Journal, owner_epoch: int) -> None:
+        assert journal.owner_epoch() == owner_epoch
+        assert journal.take_ownership(SHARD, LOGIC_ERA, NOW_MS) == journal.owner_epoch()
 
     def test_a_stale_owner_writes_nothing(self, journal: Journal, owner_epoch: int) -> None:
         newer = journal.take_ownership(SHARD, LOGIC_ERA, NOW_MS)

@@ -1,0 +1,1 @@
+"""A long outage of one busy store: nothing lost, nothing doubled, drained fast, memory bounded."""
