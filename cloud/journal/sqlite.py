@@ -12,6 +12,7 @@ import apsw
 
 from cloud.errors import JournalIncompatible, OwnershipLost
 from cloud.journal.rows import JournalWrite, RecordRow
+from cloud.journal.sql_records import record_cells
 from cloud.journal.sqlite_file import (
     LOG_PAGES_MAX,
     move_log,
@@ -21,7 +22,6 @@ from cloud.journal.sqlite_file import (
 )
 from cloud.journal.sqlite_quarantine import settle, store_quarantined
 from cloud.journal.sqlite_reader import SqliteReader
-from cloud.journal.sqlite_records import record_cells
 
 _INSERT_INPUT: Final = "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_KEY: Final = "INSERT INTO business_keys VALUES (?, ?, ?, ?, ?, ?)"

@@ -11,12 +11,13 @@ from typing import Final, TypeVar
 import apsw
 
 from cloud.errors import JournalFailed
+from cloud.journal.sql_queries import SqlQueries
 from cloud.journal.sqlite_file import open_existing, storage_errors
 
 R = TypeVar("R")
 
 
-class SqliteQueries:
+class SqliteQueries(SqlQueries):
     """A connection to a journal file. Read-only unless given one."""
 
     def __init__(self, path: Path, connection: apsw.Connection | None = None) -> None:
@@ -53,6 +54,3 @@ class SqliteQueries:
 
     def _one(self, make: Callable[..., R], sql: str, *bindings: str | int) -> R | None:
         return next(self._rows(make, sql, *bindings), None)
-
-    def _number(self, sql: str, *bindings: str | int) -> int:
-        return self._one(int, sql, *bindings) or 0

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from cloud.ingest.mqtt import Ingest
 from cloud.journal import sqlite
 from cloud.journal.rows import JournalWrite
+from cloud.journal.sql_reader import SqlReader
 from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.sqlite_file import transaction
 from cloud.journal.sqlite_reader import SqliteReader
@@ -105,7 +106,7 @@ def _dedupe_without_epoch(plot: Plot) -> None:
         del watermark
         return newest
 
-    plot.wrap(SqliteReader, "watermark", around)
+    plot.wrap(SqlReader, "watermark", around)
 
 
 def _apply_behind_gaps(plot: Plot) -> None:
@@ -152,18 +153,17 @@ def _forget_till_lines(plot: Plot) -> None:
         del self, args
         return {}
 
-    plot.put(SqliteReader, "business_keys_of", know_none)
+    plot.put(SqlReader, "business_keys_of", know_none)
     plot.put(sqlite, "_INSERT_KEY", "INSERT OR IGNORE INTO business_keys VALUES (?, ?, ?, ?, ?, ?)")
 
 
 def _forget_command_keys(plot: Plot) -> None:
-    from cloud.journal.sqlite_records import SqliteRecords  # noqa: PLC0415 # For this bug alone.
+    from cloud.journal.sql_records import SqlRecords  # noqa: PLC0415 # For this bug alone.
 
     def know_none(self: SqliteReader, key: str) -> None:
         del self, key
 
-    owner = SqliteReader if "command_key" in SqliteReader.__dict__ else SqliteRecords
-    plot.put(owner, "command_key", know_none)
+    plot.put(SqlRecords, "command_key", know_none)
     insert = "INSERT OR REPLACE INTO command_keys VALUES (?, ?, ?, ?, ?)"
     plot.put(sqlite, "_INSERT_COMMAND_KEY", insert)
 

@@ -1,4 +1,4 @@
-"""Reads of the records in a SQLite journal, and of what commands left behind."""
+"""Reads of the records in an SQL journal, and of what commands left behind."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from cloud.journal.rows import CommandKeyRow, EffectRow, RecordRow
-from cloud.journal.sqlite_queries import SqliteQueries
+from cloud.journal.sql_queries import SqlQueries
 
 _RECORDS: Final = "SELECT kind, store, id, position, is_open, due_at_ms, refs, record FROM records"
 _EFFECTS: Final = (
@@ -15,8 +15,8 @@ _EFFECTS: Final = (
 _KEYS: Final = "SELECT key, position, stamped_at_ms, digest, answer FROM command_keys"
 
 
-class SqliteRecords(SqliteQueries):
-    """The part of a `SqliteReader` that reads records."""
+class SqlRecords(SqlQueries):
+    """The part of an `SqlReader` that reads records."""
 
     def record(self, kind: str, store: str, record_id: str) -> RecordRow | None:
         """Return a record."""
