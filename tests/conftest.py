@@ -6,6 +6,8 @@ import pytest
 
 from tests.brokers import Broker, embedded_broker, mosquitto_binary, mosquitto_broker
 
+pytest_plugins = ["tests.postgres"]
+
 REQUIRE_MOSQUITTO = "STOCKTRUTH_REQUIRE_MOSQUITTO"
 
 

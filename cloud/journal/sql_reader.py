@@ -32,6 +32,9 @@ _QUARANTINE: Final = (
 class SqlReader(SqlRecords):
     """What reads alike on every SQL adapter; each adds its own snapshots and scratch journals."""
 
+    _of_store = "store = ?"
+    """How a walk by position asks for one store's rows."""
+
     def position(self) -> int:
         """Return the position of the newest input, 0 before the first."""
         return self._number("SELECT COALESCE(MAX(position), 0) FROM inputs")
@@ -54,8 +57,7 @@ class SqlReader(SqlRecords):
         """Return the inputs (of one store) after a position, in order."""
         if store is None:
             return self._rows(InputRow, f"{_INPUTS} WHERE position > ? ORDER BY position", after)
-        # The unary plus keeps SQLite from sorting a whole store by way of the other index.
-        sql = f"{_INPUTS} WHERE position > ? AND +store = ? ORDER BY position"
+        sql = f"{_INPUTS} WHERE position > ? AND {self._of_store} ORDER BY position"
         return self._rows(InputRow, sql, after, store)
 
     def batches(self, store: str, epoch: int, first_seq: int, last_seq: int) -> Iterator[InputRow]:

@@ -25,6 +25,9 @@ _STATES_AT: Final = (
 class SqliteReader(SqliteQueries, SqlReader):
     """A `JournalReader` of a file, by a connection of its own. Read-only unless given one."""
 
+    # The unary plus keeps SQLite from sorting a whole store by way of another index.
+    _of_store = "+store = ?"
+
     def states_at(self, stores: Iterable[str], gtin: str) -> list[StateRow]:
         """Return those of one GTIN's SKU-locations at these stores that exist, in any order.
 

@@ -51,17 +51,18 @@ class PrivatePostgres:
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(self._binaries / program), *arguments],
-            user=USER if os.geteuid() == 0 else None,
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            # A pipe would be inherited by the server, and never end.
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "commands.log").open("ab"),
-            timeout=2 * START_DEADLINE_S,
-            check=False,
-        )
+        with (self._folder / "commands.log").open("ab") as log:
+            done = subprocess.run(
+                [str(self._binaries / program), *arguments],
+                user=USER if os.geteuid() == 0 else None,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                # A pipe would be inherited by the server, and never end.
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                timeout=2 * START_DEADLINE_S,
+                check=False,
+            )
         if done.returncode != 0:
             said = (self._folder / "commands.log").read_text(errors="replace")
             raise DemoFailed(f"{program} ended with {done.returncode}:\n{said}")

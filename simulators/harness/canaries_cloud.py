@@ -24,7 +24,6 @@ from cloud.shards import changes
 from cloud.shards.messages import BatchReceived
 from cloud.shards.residents import Residents, SkuKey
 from cloud.shards.sequence import Judgement, Sequence
-from cloud.shards.sessions import Sessions
 from cloud.sku_location import holds
 from cloud.sku_location.state import Hold, SkuLocation
 from protocol.codec import decode_up
@@ -120,14 +119,6 @@ def _apply_behind_gaps(plot: Plot) -> None:
         return judge_kindly
 
     plot.wrap(Sequence, "judge", around)
-
-
-def _sessions_admit_all(plot: Plot) -> None:
-    def admit(self: Sessions, batch: FactBatch) -> bool:
-        del self, batch
-        return True
-
-    plot.put(Sessions, "admits", admit)
 
 
 def _known_numbers_unread(plot: Plot) -> None:
@@ -307,13 +298,6 @@ CLOUD_CANARIES: Final = (
     ),
     Canary(
         "apply-behind-gap", "P1", "a batch behind a gap is applied", _apply_behind_gaps, ("drop",)
-    ),
-    Canary(
-        "sessions-admit-all",
-        "P1",
-        "a clone's batches are taken",
-        _sessions_admit_all,
-        ("clone", "drop"),
     ),
     Canary(
         "numbers-unread",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import apsw
 
+from cloud.shards.sessions import Sessions
 from edge.devices.pos_journal import PosJournalDriver
 from edge.mirror.sqlite import SqliteMirror
 from edge.outbox import sqlite_file
@@ -19,6 +20,7 @@ from edge.uplink.handshake import Agreed, Renumber, Verdict
 from edge.uplink.mqtt import Uplink
 from edge.uplink.session import Session
 from edge.uplink.steps import BatchSent, OwnFact, SendBatch, SendHello
+from protocol.envelope import FactBatch
 from protocol.ids import Epoch, Seq
 from protocol.updates import Ack, MirrorUpdate, Welcome
 from simulators.harness.planting import Canary, Plot
@@ -114,11 +116,18 @@ def _compare_nothing(plot: Plot) -> None:
     plot.put(session, "judge", judge_kindly)
 
 
-def _heed_acks_of_anybody(plot: Plot) -> None:
+def _no_sessions(plot: Plot) -> None:
+    """As it was before decision 11: nobody asks whose facts and acknowledgements these are."""
+
     def is_of_our_epoch(self: Session, ack: Ack) -> bool:
         return ack.epoch == self._hello.epoch  # A planted bug.
 
+    def admit(self: Sessions, batch: FactBatch) -> bool:
+        del self, batch
+        return True
+
     plot.put(Session, "_is_ours", is_of_our_epoch)
+    plot.put(Sessions, "admits", admit)
 
 
 def _keep_epoch_number(plot: Plot) -> None:
@@ -206,10 +215,10 @@ EDGE_CANARIES: Final = (
         ("restore_image",),
     ),
     Canary(
-        "acks-of-anybody",
+        "no-sessions",
         "P1",
-        "an ack of another session trims",
-        _heed_acks_of_anybody,
+        "batches and acks of any session count",
+        _no_sessions,
         ("clone", "drop", "delay_ms"),
     ),
     Canary(

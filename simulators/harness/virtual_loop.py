@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, TypeVarTuple, Unpa
 THREAD_DELAY_MAX_S: Final = 0.003
 """How long a thread takes at most for what it was given."""
 
-TURNS_MAX: Final = 1_500_000
+TURNS_MAX: Final = 800_000
 """A usual run takes 200,000 turns; one that takes so many is livelocked."""
 
 T = TypeVar("T")
