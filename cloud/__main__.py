@@ -22,11 +22,11 @@ from cloud.config import Settings, load_policies, load_settings
 from cloud.console import print_explanation, print_json, print_rows
 from cloud.errors import CloudError, ConfigInvalid
 from cloud.journal.history import history as history_of
+from cloud.journal.port import JournalReader, QuarantineDesk
 from cloud.journal.rows import QuarantineEntry
-from cloud.journal.sqlite_quarantine import SqliteQuarantineDesk
-from cloud.journal.sqlite_reader import SqliteReader
 from cloud.journal.verify import verify as verify_journal
 from cloud.shards.messages import SetPolicy
+from cloud.storage import SqliteStorage, Storage, storage_of
 from protocol.errors import InvalidIdentifier
 
 app = typer.Typer(
@@ -97,6 +97,13 @@ def token(
         entry = token_entry(name, digest, role, channel or [], location or [])
     typer.echo(f"The token, which nobody can show you again: {secret}", err=True)
     typer.echo(entry)
+
+
+@app.command()
+def migrate(config: Config = DEFAULT_CONFIG) -> None:
+    """Bring the journal to this program's schema, with a role that may, and own nothing."""
+    with _clear_errors():
+        typer.echo(storage_of(load_settings(config).journal).migrate())
 
 
 @app.command()
@@ -242,22 +249,22 @@ def _load(config: Path) -> tuple[Settings, list[SetPolicy]]:
 
 
 @contextmanager
-def _reader(config: Path) -> Iterator[SqliteReader]:
-    with closing(SqliteReader(_journal_path(config))) as reader:
+def _reader(config: Path) -> Iterator[JournalReader]:
+    with closing(_storage(config).reader()) as reader:
         yield reader
 
 
 @contextmanager
-def _desk(config: Path) -> Iterator[SqliteQuarantineDesk]:
-    with closing(SqliteQuarantineDesk(_journal_path(config))) as desk:
+def _desk(config: Path) -> Iterator[QuarantineDesk]:
+    with closing(_storage(config).desk()) as desk:
         yield desk
 
 
-def _journal_path(config: Path) -> Path:
-    path = Path(load_settings(config).journal.path)
-    if not path.exists():
-        _misused(f"{path}: there is no journal here yet; `stocktruth-cloud run` makes one")
-    return path
+def _storage(config: Path) -> Storage:
+    storage = storage_of(load_settings(config).journal)
+    if isinstance(storage, SqliteStorage) and not storage.path.exists():
+        _misused(f"{storage.path}: there is no journal here yet; `stocktruth-cloud run` makes one")
+    return storage
 
 
 def _known_entry(entry: QuarantineEntry | None, entry_id: int) -> QuarantineEntry:

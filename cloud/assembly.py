@@ -18,20 +18,18 @@ from cloud.api.access import Tokens, load_tokens
 from cloud.api.application import application
 from cloud.api.limits import Limits
 from cloud.api.problems import ApiProblem
-from cloud.api.reading import Reads, sqlite_reads
+from cloud.api.reading import Reads
 from cloud.api.server import ApiServer
 from cloud.api.services import Services
 from cloud.api.streaming import Hub
 from cloud.api.submitting import Submitter
 from cloud.broker import BackOff
 from cloud.config import ApiSettings, Settings
-from cloud.errors import CloudError, ConfigInvalid
+from cloud.errors import CloudError
 from cloud.ingest.mqtt import Ingest
 from cloud.ingest.offering import offer_patiently
 from cloud.ingest.redrive import Redriver
 from cloud.journal.port import JournalReader
-from cloud.journal.sqlite import SqliteJournal
-from cloud.journal.sqlite_reader import SqliteReader
 from cloud.orders.desk import OrderDesk
 from cloud.orders.keeper import OrderKeeper
 from cloud.orders.stock_router import StockRouter
@@ -49,6 +47,7 @@ from cloud.shards.ownership import OwnershipWatch
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
+from cloud.storage import SqliteStorage, Storage, storage_of
 from protocol.topics import Topics
 
 ORDER_READER_THREADS: Final = 2
@@ -67,15 +66,15 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
     Raises what the shard failed of (`JournalFailed`, `OwnershipLost`), after telling everybody
     that the cloud is offline.
     """
-    path = Path(settings.journal.path)
+    storage = storage_of(settings.journal)
     tokens = None if settings.api is None else load_tokens(Path(settings.api.tokens_file))
     with (
-        _owned_journal(path) as (shard, rule_book),
-        closing(SqliteReader(path)) as publisher_reads,
-        closing(SqliteReader(path)) as redrive_reads,
-        closing(SqliteReader(path)) as reorder_reads,
-        closing(SqliteReader(path)) as count_reads,
-        _reads(path, settings.api) as reads,
+        _owned_journal(storage) as (shard, rule_book),
+        closing(storage.reader()) as publisher_reads,
+        closing(storage.reader()) as redrive_reads,
+        closing(storage.reader()) as reorder_reads,
+        closing(storage.reader()) as count_reads,
+        _reads(storage, settings.api) as reads,
         _api(settings.api, tokens, reads, rule_book) as api,
     ):
         cloud = _Cloud(
@@ -105,9 +104,10 @@ async def headless(
     loop = asyncio.get_running_loop()
     failed: asyncio.Future[None] = loop.create_future()
 
+    storage = SqliteStorage(path)
     with (
-        _owned_journal(path) as (shard, rule_book),
-        _reads(path, settings) as reads,
+        _owned_journal(storage) as (shard, rule_book),
+        _reads(storage, settings) as reads,
         _api(settings, tokens, reads, rule_book) as api,
     ):
 
@@ -134,13 +134,13 @@ async def headless(
 
 
 @contextmanager
-def _owned_journal(path: Path) -> Iterator[tuple[Shard, RuleBook]]:
+def _owned_journal(storage: Storage) -> Iterator[tuple[Shard, RuleBook]]:
     """Open the journal, own it, and yield its shard with the rules that it keeps."""
-    _make_folder(path.parent)
-    with closing(SqliteJournal(path)) as journal:
+    with closing(storage.journal()) as journal:
         name = shard_name(0, 1)
         owner_epoch = journal.take_ownership(name, LOGIC_ERA, now_ms())
-        log.info("journal %s: owner epoch %d, position %d", path, owner_epoch, journal.position())
+        position = journal.position()
+        log.info("journal %s: owner epoch %d, position %d", storage.name, owner_epoch, position)
         rule_book = RuleBook()
         rule_book.load(journal)
         yield Shard(journal, name, owner_epoch, buffers=rule_book), rule_book
@@ -155,13 +155,13 @@ class _Reads(NamedTuple):
 
 
 @contextmanager
-def _reads(path: Path, settings: ApiSettings | None) -> Iterator[_Reads]:
+def _reads(storage: Storage, settings: ApiSettings | None) -> Iterator[_Reads]:
     """Open the readers; without an API there is one that nobody asks."""
     api_threads = 1 if settings is None else settings.reader_threads
     with (
-        closing(sqlite_reads(path, api_threads)) as api,
-        closing(sqlite_reads(path, ORDER_READER_THREADS)) as orders,
-        closing(sqlite_reads(path, 1)) as sweeper,
+        closing(Reads(storage.reader, api_threads)) as api,
+        closing(Reads(storage.reader, ORDER_READER_THREADS)) as orders,
+        closing(Reads(storage.reader, 1)) as sweeper,
     ):
         yield _Reads(api, orders, sweeper)
 
@@ -250,13 +250,6 @@ class _Api:
             group.create_task(self._keeper.run())
             if self._server is not None:
                 group.create_task(self._server.run())
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigInvalid(f"journal.path: cannot make {folder}: {error.strerror}") from error
 
 
 class _Cloud:

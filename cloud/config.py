@@ -23,9 +23,16 @@ from protocol.ids import parse_gtin, parse_store_id
 
 
 class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the journal is."""
+    """Where the journal is: in a file, or in a PostgreSQL database."""
 
-    path: FilePath
+    path: FilePath | None = None
+    url: (
+        Annotated[
+            str,
+            Meta(pattern="^postgres(ql)?://.+", description="postgresql://USER@HOST:PORT/DATABASE"),
+        ]
+        | None
+    ) = None
 
 
 class ShardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,7 +170,7 @@ class PolicyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def load_settings(path: Path) -> Settings:
     """Return the settings in `cloud.toml`, with absolute paths, or raise `ConfigInvalid`."""
     settings = read_toml(path, Settings)
-    problems = list(broker_problems(settings.broker))
+    problems = [*broker_problems(settings.broker), *_journal_problems(settings.journal)]
     if problems:
         raise ConfigInvalid("\n".join(f"{path}: {problem}" for problem in problems))
     folder = path.parent.resolve()
@@ -175,10 +182,18 @@ def load_settings(path: Path) -> Settings:
             certificate_file=_absolute(folder, settings.broker.certificate_file),
             key_file=_absolute(folder, settings.broker.key_file),
         ),
-        journal=JournalSettings(path=str(folder / settings.journal.path)),
+        journal=replace(settings.journal, path=_absolute(folder, settings.journal.path)),
         shards=replace(settings.shards, policy_file=_absolute(folder, settings.shards.policy_file)),
         api=_absolute_api(folder, settings.api),
     )
+
+
+def _journal_problems(journal: JournalSettings) -> list[str]:
+    if journal.path is None and journal.url is None:
+        return ["journal.path: is missing; expected a path, or journal.url of PostgreSQL"]
+    if journal.path is not None and journal.url is not None:
+        return ["journal: path and url: expected one of them, not both"]
+    return []
 
 
 def _absolute_api(folder: Path, api: ApiSettings | None) -> ApiSettings | None:

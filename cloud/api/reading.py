@@ -8,14 +8,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from cloud.api.problems import busy
 from cloud.errors import JournalFailed
 from cloud.journal.port import JournalReader
-from cloud.journal.sqlite_reader import SqliteReader
 
 T = TypeVar("T")
 
@@ -80,8 +78,3 @@ class Reads:
         self._threads.shutdown(wait=True, cancel_futures=True)
         for _ in range(self._count):
             self._idle.get().close()
-
-
-def sqlite_reads(path: Path, threads: int) -> Reads:
-    """Return readers of a SQLite journal."""
-    return Reads(lambda: SqliteReader(path), threads)

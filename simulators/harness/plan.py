@@ -18,6 +18,7 @@ FAULTS_FOR_S: Final = 400.0
 """How long faults are thrown at the stores, in virtual seconds."""
 
 STORES: Final = ("S001", "S002")
+STRIKES_OF_ALWAYS: Final = 3
 HOUR_S: Final = 3_600.0
 OUTAGE_BEGINS_S: Final = 60.0
 OUTAGE_TURNS_PER_S: Final = 500
@@ -106,7 +107,7 @@ def draw_plan(seed: int, always: Collection[str] = ()) -> Plan:
     rng = Random(f"plan {seed}")
     kinds = dict.fromkeys((*GATEWAY_STRIKES, *CLOUD_STRIKES, *WEATHER))
     swarm = {kind for kind in kinds if rng.random() < SWARM_SHARE or kind in always}
-    strikes = sorted(_strikes(rng, swarm), key=lambda strike: strike.at_s)
+    strikes = sorted(_strikes(rng, swarm, always), key=lambda strike: strike.at_s)
     # A count means "as of": a clock that jumps, or goods that a restored gateway never told of,
     # make the same count mean something else, and nobody can know (docs/guarantees.md).
     spoils_counts = {"clock_jump", "restore_image", "clone"} & {each.kind for each in strikes}
@@ -141,13 +142,16 @@ def outage_plan(seed: int, outage_h: float) -> Plan:
     )
 
 
-def _strikes(rng: Random, swarm: set[str]) -> list[Strike]:
+def _strikes(rng: Random, swarm: set[str], always: Collection[str]) -> list[Strike]:
     drawn: list[Strike] = []
 
     def draw(kinds: tuple[str, ...], target: str, most: int) -> None:
         usable = [kind for kind in kinds if kind in swarm or kind == "crash"]
         count = rng.randrange(most) if usable else 0
         drawn.extend(_strike(rng, rng.choice(usable), target) for _ in range(count))
+        for kind in kinds:
+            if kind in always:
+                drawn.extend(_strike(rng, kind, target) for _ in range(STRIKES_OF_ALWAYS))
 
     for store in STORES:
         draw(GATEWAY_STRIKES, store, 7)

@@ -50,6 +50,8 @@ def given_ground(options: OversellOptions) -> Ground:
     if options.url is None or options.token is None or options.config is None:
         raise ValueError("--url, --token and --config belong together")
     settings = load_settings(options.config)
+    if settings.journal.path is None:
+        raise ValueError(f"--config {options.config}: only a journal in a file can be audited")
     return Ground(
         api=BaseUrl.parse(options.url),
         token=options.token,

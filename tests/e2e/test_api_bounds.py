@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from uvicorn.server import ServerState
 from cloud import assembly
 from cloud.api import application
 from cloud.api.connections import TURNED_AWAY_MAX, BoundedHttp, BoundedWebSocket
-from cloud.api.reading import Reads, sqlite_reads
+from cloud.api.reading import Reads
 from cloud.errors import JournalFailed
+from cloud.journal.port import JournalReader
 from cloud.journal.sqlite import SqliteJournal
 from tests.api_server import OPS, SETTINGS, Api, running
 from tests.brokers import wait_for
@@ -243,11 +244,11 @@ async def test_after_a_failure_of_the_shard_nobody_waits(
 async def test_a_busy_api_delays_no_expiry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pools: list[Reads] = []
 
-    def noted(path: Path, threads: int) -> Reads:
-        pools.append(sqlite_reads(path, threads))
+    def noted(open_reader: Callable[[], JournalReader], threads: int) -> Reads:
+        pools.append(Reads(open_reader, threads))
         return pools[-1]
 
-    monkeypatch.setattr(assembly, "sqlite_reads", noted)
+    monkeypatch.setattr(assembly, "Reads", noted)
     async with running(tmp_path, replace(SETTINGS, reader_threads=1)) as api:
         api.offer(counted(5))
         body = {

@@ -13,9 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cloud.api import following
-from cloud.api.reading import Reads, sqlite_reads
+from cloud.api.reading import Reads
 from cloud.api.streaming import Hub, Selection, Told
 from cloud.journal.port import JournalReader
+from cloud.journal.sqlite_reader import SqliteReader
 from tests.api_server import OPS, WEB, Api, running
 from tests.shard_inputs import GTIN, OTHER_GTIN, STORE, counted, gtins, sold
 
@@ -230,7 +231,7 @@ class Interrupted:
 async def test_what_changes_during_a_round_is_not_told_in_it(api: Api) -> None:
     api.offer(counted(5))
     begun = api.position()
-    reads = sqlite_reads(api.journal, 1)
+    reads = Reads(lambda: SqliteReader(api.journal), 1)
     interrupted: Any = Interrupted(reads, lambda: api.offer(counted(6, gtin=OTHER_GTIN)))
     selection = Selection(frozenset(["stock"]))
     told = [

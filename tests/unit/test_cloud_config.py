@@ -106,7 +106,11 @@ def test_every_mistake_of_a_file_is_named_at_once(tmp_path: Path) -> None:
             "broker.certificate_file and broker.key_file: give both or neither",
         ),
         ('"data/journal.db"', "7", "journal.path = 7: expected a path"),
-        ('path = "data/journal.db"', "", "journal.path: is missing; expected a path"),
+        (
+            'path = "data/journal.db"',
+            "",
+            "journal.path: is missing; expected a path, or journal.url of PostgreSQL",
+        ),
         (
             "[journal]",
             "[[journal]]",
