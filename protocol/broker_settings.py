@@ -49,7 +49,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def is_tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return self.url.startswith("mqtts:")
 
     @property
     def tls_files(self) -> dict[str, str]:
@@ -61,10 +61,10 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def broker_problems(broker: BrokerSettings) -> Iterator[str]:
     """Yield what the types alone do not see, a line per setting with its path and value."""
     try:
-        port_is_good = broker.port > 0
+        is_good = broker.port > 0 and bool(broker.host)
     except ValueError:
-        port_is_good = False
-    if not port_is_good or not broker.host:
+        is_good = False
+    if not is_good:
         yield f"broker.url = {shown(broker.url)}: expected a host, and a port from 1 to 65535"
     try:
         Topics(broker.root)

@@ -121,13 +121,6 @@ def _apply_behind_gaps(plot: Plot) -> None:
     plot.wrap(Sequence, "judge", around)
 
 
-def _known_numbers_unread(plot: Plot) -> None:
-    def find_nothing(self: Sequence, *args: Any) -> None:
-        del self, args
-
-    plot.put(Sequence, "_differing_seq", find_nothing)
-
-
 def _forget_watermarks(plot: Plot) -> None:
     def around(write_all: Method) -> Method:
         def write_less(self: SqliteJournal, write: JournalWrite) -> None:
@@ -298,13 +291,6 @@ CLOUD_CANARIES: Final = (
     ),
     Canary(
         "apply-behind-gap", "P1", "a batch behind a gap is applied", _apply_behind_gaps, ("drop",)
-    ),
-    Canary(
-        "numbers-unread",
-        "P2",
-        "known numbers are not compared",
-        _known_numbers_unread,
-        ("restore_image", "clone"),
     ),
     Canary("watermark-lost", "P2", "the watermark is not in the transaction", _forget_watermarks),
     Canary(

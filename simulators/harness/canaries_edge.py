@@ -1,13 +1,15 @@
 """Bugs of a gateway, planted to see that the checkers notice."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final
 
 import apsw
 
+from cloud.shards.sequence import Sequence
 from cloud.shards.sessions import Sessions
 from edge.devices.pos_journal import PosJournalDriver
 from edge.mirror.sqlite import SqliteMirror
@@ -107,13 +109,23 @@ def _delete_before_append(plot: Plot) -> None:
 
 
 def _compare_nothing(plot: Plot) -> None:
-    def judge_kindly(hello: SendHello, welcome: Welcome, own: Sequence[OwnFact]) -> Verdict:
+    def judge_kindly(hello: SendHello, welcome: Welcome, own: SequenceOf[OwnFact]) -> Verdict:
         verdict = handshake.judge(hello, welcome, own)
         if isinstance(verdict, Renumber):
             return Agreed(min(welcome.through_seq, hello.next_seq - 1))
         return verdict
 
     plot.put(session, "judge", judge_kindly)
+
+
+def _compare_nowhere(plot: Plot) -> None:
+    """Neither at the hello nor at a batch; each alone would be noticed by the other."""
+
+    def find_nothing(self: Sequence, *args: Any) -> None:
+        del self, args
+
+    _compare_nothing(plot)
+    plot.put(Sequence, "_differing_seq", find_nothing)
 
 
 def _no_sessions(plot: Plot) -> None:
@@ -213,6 +225,13 @@ EDGE_CANARIES: Final = (
         "a restored outbox goes on in its epoch",
         _compare_nothing,
         ("restore_image",),
+    ),
+    Canary(
+        "compare-nowhere",
+        "P2",
+        "known numbers are duplicates, whatever they say",
+        _compare_nowhere,
+        ("restore_image", "clone"),
     ),
     Canary(
         "no-sessions",

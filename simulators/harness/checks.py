@@ -58,6 +58,7 @@ def check(simulation: "Simulation") -> Findings:
             _counts_right(simulation, journal, lines),
             _acknowledged_kept(simulation, journal),
             _answers_kept(simulation, journal),
+            _confirmed_kept(simulation, journal),
             (f"never oversold: {each}" for each in auditor.violations.named),
             _grants_once(auditor),
             _orders_whole(journal),
@@ -187,6 +188,16 @@ def _answers_kept(simulation: "Simulation", journal: JournalReader) -> Iterator[
             yield f"nothing lost: {key} was accepted at {answer.position} and is not known"
         elif kept.position != answer.position:
             yield f"nothing doubled: {key}: told {answer.position}, kept at {kept.position}"
+
+
+def _confirmed_kept(simulation: "Simulation", journal: JournalReader) -> Iterator[str]:
+    """P4: what was confirmed to a customer expires no more."""
+    answers = simulation.customers.answers
+    for row in journal.records(Reservation.KIND):
+        reservation = decode_record(Reservation, row.data)
+        confirmed = f"web:{reservation.id.removeprefix('r')}-confirm" in answers
+        if confirmed and any(line.expired for line in reservation.lines):
+            yield f"confirmed: {reservation.id} was confirmed, and has expired"
 
 
 def _grants_once(auditor: Auditor) -> Iterator[str]:
