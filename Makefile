@@ -5,8 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 EXAMPLES ?= 2000
+SEEDS ?= 2000
+CANARY_SEEDS ?= 12
+CYCLES ?= 500
+HANDOVERS ?= 200
+MINUTES ?= 10
+INPUTS ?= 1000000
+SEED ?= 1
 
-.PHONY: demo test properties check clean lock
+.PHONY: demo test properties check clean lock simulate canaries crash fencing outage powercut fuzz
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -18,6 +25,29 @@ test: $(INSTALLED)
 # The state machines, long: make properties EXAMPLES=20000.
 properties: $(INSTALLED)
 	STOCKTRUTH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/properties $(ARGS)
+
+# The long campaigns. Each prints what it did, and the command that repeats a failure.
+simulate: $(INSTALLED)
+	$(BIN)/stocktruth-sim simulate --seeds $(SEEDS) $(ARGS)
+
+canaries: $(INSTALLED)
+	$(BIN)/stocktruth-sim canaries --seeds $(CANARY_SEEDS) $(ARGS)
+
+crash: $(INSTALLED)
+	$(BIN)/stocktruth-sim crash --cycles $(CYCLES) --seed $(SEED) $(ARGS)
+
+fencing: $(INSTALLED)
+	$(BIN)/stocktruth-sim fencing --journal sqlite --handovers $(HANDOVERS) --seed $(SEED) $(ARGS)
+	$(BIN)/stocktruth-sim fencing --journal postgres --handovers $(HANDOVERS) --seed $(SEED) $(ARGS)
+
+outage: $(INSTALLED)
+	$(BIN)/stocktruth-sim outage --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+powercut: $(INSTALLED)
+	$(BIN)/stocktruth-sim powercut --cycles $(CYCLES) --seed $(SEED) $(ARGS)
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED) $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
