@@ -74,6 +74,7 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
         closing(storage.reader()) as redrive_reads,
         closing(storage.reader()) as reorder_reads,
         closing(storage.reader()) as count_reads,
+        closing(storage.reader()) as owner_reads,
         _reads(storage, settings.api) as reads,
         _api(settings.api, tokens, reads, rule_book) as api,
     ):
@@ -84,6 +85,7 @@ async def run(settings: Settings, policies: list[SetPolicy], stopping: asyncio.E
             redrive_reads,
             reorder_reads,
             count_reads,
+            owner_reads,
             api,
             stopping,
         )
@@ -263,6 +265,7 @@ class _Cloud:
         redrive_reads: JournalReader,
         reorder_reads: JournalReader,
         count_reads: JournalReader,
+        owner_reads: JournalReader,
         api: _Api,
         stopping: asyncio.Event,
     ) -> None:
@@ -301,7 +304,7 @@ class _Cloud:
             now_ms=now_ms,
             back_off=BackOff(random.uniform),
         )
-        self._ownership: Final = OwnershipWatch(redrive_reads, shard.owner_epoch)
+        self._ownership: Final = OwnershipWatch(owner_reads, shard.owner_epoch)
         self._redriver: Final = Redriver(
             redrive_reads, topics, shard_of=self._shard_of, now_ms=now_ms
         )
