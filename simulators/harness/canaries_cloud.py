@@ -25,6 +25,7 @@ from cloud.shards.messages import BatchReceived
 from cloud.shards.residents import Residents, SkuKey
 from cloud.shards.sequence import Judgement, Sequence
 from cloud.sku_location import holds
+from cloud.sku_location.events import HoldConfirmed
 from cloud.sku_location.state import Hold, SkuLocation
 from protocol.codec import decode_up
 from protocol.envelope import FactBatch
@@ -156,7 +157,16 @@ def _expiry_beats_confirm(plot: Plot) -> None:
     def is_late(hold: Hold, now_ms: int) -> bool:
         return 0 < hold.expires_at_ms <= now_ms
 
+    def around(hold_after: Method) -> Method:
+        def keep_end(hold: Hold, event: Any) -> Hold:
+            after: Hold = hold_after(hold, event)
+            is_confirmed = isinstance(event, HoldConfirmed)
+            return replace(after, expires_at_ms=hold.expires_at_ms) if is_confirmed else after
+
+        return keep_end
+
     plot.put(holds, "is_expired", is_late)
+    plot.wrap(holds, "_hold_after", around)
 
 
 def _one_too_many(plot: Plot) -> None:

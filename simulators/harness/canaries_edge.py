@@ -1,6 +1,7 @@
 """Bugs of a gateway, planted to see that the checkers notice."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import apsw
+from msgspec.structs import replace
 
 from cloud.shards.sequence import Sequence
 from cloud.shards.sessions import Sessions
@@ -138,6 +140,10 @@ def _no_sessions(plot: Plot) -> None:
         del self, batch
         return True
 
+    def judge_any(hello: SendHello, welcome: Welcome, own: SequenceOf[OwnFact]) -> Verdict:
+        return handshake.judge(hello, replace(welcome, session=0), own)
+
+    plot.put(session, "judge", judge_any)
     plot.put(Session, "_is_ours", is_of_our_epoch)
     plot.put(Sessions, "admits", admit)
 
@@ -171,8 +177,6 @@ def _retry_failed_sync(plot: Plot) -> None:
 def _mirror_without_predecessor(plot: Plot) -> None:
     def around(apply: Method) -> Method:
         def apply_anything(self: SqliteMirror, update: MirrorUpdate) -> None:
-            from msgspec.structs import replace  # noqa: PLC0415 # For this bug alone.
-
             before = min(update.previous_position, self.position)
             apply(self, replace(update, previous_position=before or update.previous_position))
 
@@ -188,9 +192,7 @@ def _mirror_never_asks(plot: Plot) -> None:
 def _number_twice(plot: Plot) -> None:
     def around(save: Method) -> Method:
         def save_old(self: FactTable, tally: Tally) -> None:
-            from dataclasses import replace  # noqa: PLC0415 # For this bug alone.
-
-            save(self, replace(tally, next_seq=max(1, tally.next_seq - 1)))
+            save(self, dataclasses.replace(tally, next_seq=max(1, tally.next_seq - 1)))
 
         return save_old
 
