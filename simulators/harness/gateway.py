@@ -34,7 +34,7 @@ from simulators.harness.clocks import Clock
 from simulators.harness.stepped import SteppedWriter
 
 TILL: Final = "till-1"
-POLL_EVERY_S: Final = 0.25
+POLL_EVERY_S: Final = 0.5
 FAULT_PAUSE_S: Final = 1.0
 REMOVED_REMEMBERED_MAX: Final = 16
 """Directory entries whose removal a power cut may take back."""

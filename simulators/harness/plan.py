@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from simulators.harness.virtual_loop import TURNS_MAX
 
-FAULTS_FOR_S: Final = 400.0
+FAULTS_FOR_S: Final = 300.0
 """How long faults are thrown at the stores, in virtual seconds."""
 
 STORES: Final = ("S001", "S002")
@@ -117,8 +117,8 @@ def draw_plan(seed: int, always: Collection[str] = ()) -> Plan:
         strikes=tuple(strike._replace(number=n) for n, strike in enumerate(strikes)),
         has_counts=rng.random() < 0.5 and not spoils_counts,
         goods_per_store=rng.choice((2, 3, 6)),
-        act_every_s=rng.choice((2.0, 5.0, 12.0)),
-        ask_every_s=rng.choice((1.0, 4.0, 10.0)),
+        act_every_s=rng.choice((4.0, 8.0, 15.0)),
+        ask_every_s=rng.choice((2.0, 6.0, 12.0)),
     )
 
 
