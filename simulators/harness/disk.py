@@ -46,6 +46,18 @@ class Undo(NamedTuple):
     size_bytes: int
     written_bytes: int
 
+    def within(self, start: int, end: int, size_bytes: int) -> "list[Undo]":
+        """Return what undoes the part of the write between two offsets, if there is one.
+
+        `size_bytes` is how long the file is by now: it does not shrink for a part.
+        """
+        first = max(start, self.offset)
+        last = min(end, self.offset + self.written_bytes)
+        if first >= last:
+            return []
+        before = self.before[first - self.offset : last - self.offset]
+        return [Undo(first, before, size_bytes, last - first)]
+
 
 class SimulatedDisk(apsw.VFS):
     """The default file layer of this process while it is installed; other folders pass through."""
@@ -212,14 +224,18 @@ class Machine:
             self.note("disk: fsync failed")
             raise apsw.IOError("fsync failed")
 
-    def overwrote(self, path: str, offset: int, size_bytes: int) -> None:
-        """What is written anew is dirty anew: the next sync is for it too."""
-        lost = self._believed_synced.get(path)
-        if lost:
-            end = offset + size_bytes
-            lost[:] = [
-                u for u in lost if not offset <= u.offset < u.offset + u.written_bytes <= end
-            ]
+    def overwrote(self, path: str, offset: int, written_bytes: int, size_bytes: int) -> None:
+        """Let what was lost and is written anew be dirty anew: the next sync is for it too."""
+        lost = self._believed_synced.pop(path, [])
+        if not lost:
+            return
+        end = offset + written_bytes
+        still_lost = self._believed_synced[path] = []
+        for undo in lost:
+            still_lost += undo.within(0, offset, size_bytes)
+            still_lost += undo.within(end, undo.offset + undo.written_bytes, size_bytes)
+            for dirty in undo.within(offset, end, size_bytes):
+                self.wrote(path, dirty)
 
     def forget(self, path: str) -> None:
         """Nothing of a deleted file can be undone."""
@@ -240,7 +256,7 @@ class _File(apsw.VFSFile):
         self._machine.may_write(grows=offset + len(data) > size_bytes)
         known_bytes = min(len(data), max(0, size_bytes - offset))
         before = super().xRead(known_bytes, offset) if known_bytes else b""
-        self._machine.overwrote(self._path, offset, len(data))
+        self._machine.overwrote(self._path, offset, len(data), size_bytes)
         super().xWrite(data, offset)
         self._machine.wrote(self._path, Undo(offset, before, size_bytes, len(data)))
 
