@@ -56,11 +56,11 @@ class Books:
         self.opening_s_max = max(self.opening_s_max, took_s)
         self._note_opening(is_caught=self.findings.total > before)
 
-    def complain(self, detail: str, *, is_opening: bool) -> None:
-        """Take down what must not be; in an opening, it is what the last cuts have led to."""
+    def complain(self, detail: str, *, is_unusable: bool) -> None:
+        """Take down what must not be; if nothing can be written, the last cuts have led to it."""
         self.findings.violate("corrupt", detail)
         self.is_spoilt = True
-        if is_opening:
+        if is_unusable:
             self.is_unusable = True
             self._note_opening(is_caught=True)
 

@@ -35,6 +35,8 @@ class Boot:
         self._occurrences = 0
         self._is_opened = books.data_set is None
         self._is_renewed = False
+        self._is_loading = False
+        self._is_disk_gone = False
         self._is_deaf = False
 
     def run(self) -> float:
@@ -69,7 +71,9 @@ class Boot:
             raise PowercutFailed(f"the guest went off by itself; {self._standing()}")
 
     def _has_told_enough(self) -> bool:
-        return self._is_opened if self._plan is None else self._books.is_spoilt or self._is_deaf
+        """Return whether a guest may be off: all is checked, or it has said what is wrong."""
+        is_done = self._is_opened if self._plan is None else self._is_deaf
+        return is_done or self._books.is_spoilt
 
     def _standing(self) -> str:
         return f"opened: {self._is_opened}, plan: {self._plan}; see console.log"
@@ -106,10 +110,16 @@ class Boot:
             self._books.begin_data_set(self._new_set)
             self._is_renewed = True
         elif isinstance(note, notes.Problem):
-            self._books.complain(note.detail, is_opening=not self._is_opened)
+            self._books.complain(note.detail, is_unusable=not self._is_loading)
+        elif isinstance(note, notes.Loading):
+            self._is_loading = True
         elif isinstance(note, notes.DiskGone):
+            self._is_disk_gone = True
             # Of a disk that lies, nothing counts from here on; one that fails is still believed.
             self._is_deaf = self._plan is not None and self._plan.disk == "vanishing"
-        elif self._is_opened or not isinstance(note, notes.Failed):
+        elif isinstance(note, notes.Failed) and not self._is_disk_gone:
+            text = f"the {note.part} failed on a sound disk: {note.detail}"
+            self._books.complain(text, is_unusable=not self._is_loading)
+        else:
             self._survey.take(note)
             self._books.hear(note)

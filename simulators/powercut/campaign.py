@@ -5,7 +5,7 @@ Runs on the main thread. The disk goes on from cycle to cycle.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
@@ -14,7 +14,7 @@ from simulators.powercut.boot import Boot
 from simulators.powercut.machine import Machine
 from simulators.powercut.options import Orders, PowercutOptions
 from simulators.powercut.outcome import PowercutOutcome
-from simulators.powercut.plan import CutPlan, draw_plan
+from simulators.powercut.plan import DISK_WEIGHTS, CutPlan, Disk, draw_plan
 
 
 class Campaign:
@@ -27,6 +27,9 @@ class Campaign:
         self._machine: Final = machine
         self._advanced: Final = advanced
         self._rng: Final = Random(f"{options.seed}/powercut")
+        # What ignores a flush, is a cache.
+        ignores = options.planted == "ignored-flush"
+        self._disks: Final[Mapping[Disk, int]] = {"caching": 1} if ignores else DISK_WEIGHTS
         self._books: Final = Books()
         self._cuts: Final[Counter[str]] = Counter()
         self._boots: Final[list[float]] = []
@@ -38,11 +41,16 @@ class Campaign:
         """
         began_s = time.monotonic()
         for _ in range(self._options.cycles):
-            plan = draw_plan(self._rng, self._books.age)
+            if self._books.is_unusable:
+                self._machine.renew_disk()
+                self._books.lose_disk()
+            age = 0 if self._books.is_spoilt else self._books.age
+            plan = draw_plan(self._rng, age, self._disks)
             self._boot(plan)
             self._cuts[f"{plan.disk}, {plan.moment}"] += 1
             self._advanced()
-        self._boot(None)
+        if not self._books.is_unusable:
+            self._boot(None)
         books = self._books
         return PowercutOutcome(
             seed=self._options.seed,
@@ -60,9 +68,6 @@ class Campaign:
         )
 
     def _boot(self, plan: CutPlan | None) -> None:
-        if self._books.is_unusable:
-            self._machine.renew_disk()
-            self._books.lose_disk()
         orders = self._orders(plan)
         with self._machine.booted(orders) as guest:
             self._boots.append(Boot(self._books, guest, plan, orders.new_data_set).run())

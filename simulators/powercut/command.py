@@ -33,7 +33,7 @@ def run_powercut(options: PowercutOptions, tell: Callable[[str], None], *, as_js
     """Run, and return the exit status: 1 on any violation or failure."""
     errors = Console(stderr=True)
     say = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         outcome = _campaign(options, errors)
     except KeyboardInterrupt:
@@ -44,6 +44,8 @@ def run_powercut(options: PowercutOptions, tell: Callable[[str], None], *, as_js
         say(f"logs: {options.folder}")
         say(f"again: {options.command()}")
         return STATUS_FAILED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     tell(msgspec.json.encode(outcome).decode() if as_json else "\n".join(outcome.lines()))
     if outcome.violations:
         say(f"logs: {options.folder}")

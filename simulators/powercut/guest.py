@@ -9,16 +9,15 @@ import shutil
 import sys
 import threading
 import time
+from functools import partial
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import msgspec
 
-from cloud.errors import CloudError
-from edge.errors import EdgeError
 from simulators.powercut import kernel, notes
-from simulators.powercut.errors import PowercutFailed
 from simulators.powercut.load import Load
 from simulators.powercut.old_release import leave_old_data_set
 from simulators.powercut.opening import DataSet
@@ -27,7 +26,8 @@ from simulators.powercut.planted import plant_synchronous_normal
 from simulators.powercut.told import Testimony
 
 OLD_EPOCH: Final = 1
-"""The epoch of a data set that an older release has made; ours are above 1,000."""
+"""The epoch of a data set that an older release has made; ours are larger."""
+EPOCHS_PER_BOOT: Final = 10_000
 RESTARTS: Final = 0.3
 """How likely both programs are ended in peace and started again before they write."""
 FEATURES: Final = {"failing": "error_writes", "vanishing": "drop_writes"}
@@ -41,6 +41,7 @@ class Guest:
         self._testimony: Final = testimony
         self._rng: Final = Random(f"{orders.seed}/guest")
         self._root: Final = Path(orders.mount_point)
+        self._epochs: Final = count(orders.boot * EPOCHS_PER_BOOT + 1)
 
     def run(self) -> None:
         """Do as ordered. Returns when nothing more is to be done."""
@@ -66,11 +67,9 @@ class Guest:
         Load(data, orders.boot, orders.seed, self._testimony).run()
 
     def _device(self) -> Path:
-        rng = Random(f"{self._orders.seed}/disk")
-        if self._orders.planted == "ignored-flush":
-            return kernel.cached_disk(rng, flushes=False)
         if self._orders.disk == "caching":
-            return kernel.cached_disk(rng, flushes=True)
+            flushes = self._orders.planted != "ignored-flush"
+            return kernel.cached_disk(Random(f"{self._orders.seed}/disk"), flushes=flushes)
         return kernel.mapped_disk() if self._orders.disk in FEATURES else kernel.DISK
 
     def _checked(self, name: str) -> DataSet:
@@ -81,7 +80,7 @@ class Guest:
         return data
 
     def _opened(self, name: str) -> DataSet:
-        return DataSet(self._root / name, self._orders.boot, self._testimony)
+        return DataSet(self._root / name, self._epochs, self._testimony)
 
     def _new_data_set(self, old: DataSet | None, name: str) -> DataSet:
         if old is not None:
@@ -109,17 +108,24 @@ class Guest:
         switch.resume_spoilt()
 
 
+def _end_with(testimony: Testimony, died: threading.ExceptHookArgs) -> None:
+    """A thread has died of what nobody foresaw: tell it, and end the guest."""
+    threading.__excepthook__(died)
+    testimony.tell(notes.Problem(detail=repr(died.exc_value)))
+    kernel.switch_off()
+
+
 def main() -> None:
     """Entry point of the guest's first process; its argument is the file with the orders."""
     kernel.mount("proc", "/proc", "proc")
     kernel.mount("sysfs", "/sys", "sysfs")
     testimony = Testimony()
+    threading.excepthook = partial(_end_with, testimony)
     testimony.tell(notes.Up(uptime_s=round(time.monotonic(), 2)))
     orders = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Orders)
-    try:
-        Guest(orders, testimony).run()
-    except (CloudError, EdgeError, PowercutFailed, OSError) as error:
-        testimony.tell(notes.Problem(detail=f"{type(error).__name__}: {error}"))
+    thread = threading.Thread(target=Guest(orders, testimony).run)
+    thread.start()
+    thread.join()
     kernel.switch_off()
 
 

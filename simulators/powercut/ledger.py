@@ -34,6 +34,7 @@ class Ledger:
         self.batches: Final[dict[str, int]] = {}
         self.commands: Final[dict[str, int]] = {}
         self.seen_inputs: Final[dict[int, Input]] = {}
+        self._minted: Final[set[int]] = set()
         self._digests: Final[dict[str, str]] = {}
 
     def hear(self, note: AnyNote) -> None:
@@ -46,7 +47,7 @@ class Ledger:
             for fact in note.facts:
                 self.use(note.epoch, fact)
         elif isinstance(note, Minted):
-            self.epochs.append(note.epoch)
+            self._mint(note.epoch)
         elif isinstance(note, EpochStarted):
             self.begun(note.epoch)
         elif isinstance(note, Owned):
@@ -78,6 +79,12 @@ class Ledger:
         if known is None:
             known = self._digests[name] = expected_digest(name) if name else ""
         return known
+
+    def _mint(self, epoch: int) -> None:
+        if epoch in self._minted:
+            self.findings.violate("reused", f"epoch {epoch} was minted twice")
+        self._minted.add(epoch)
+        self.epochs.append(epoch)
 
     def _own(self, owner_epoch: int) -> None:
         if owner_epoch <= self.owner_epoch:

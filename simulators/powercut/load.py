@@ -25,7 +25,7 @@ from cloud.shards.messages import (
 )
 from edge.errors import EdgeError
 from edge.outbox.port import PendingFact
-from protocol.codec import decode_up, encode_batch
+from protocol.codec import decode_up, encode_batch, fact_digest
 from protocol.envelope import FactBatch, Hello
 from protocol.ids import Seq
 from protocol.updates import Ack, Welcome
@@ -126,9 +126,20 @@ class Load:
         committed = self._data.shard.commit([HelloReceived(hello=hello)], now_ms())
         for answer in committed.answers:
             if isinstance(answer, Welcome):
+                self._compare(answer)
                 self._welcomed_through = self._through = answer.through_seq
         self._last = None
         self._data.outbox.trim(status.epoch, Seq(self._through))
+
+    def _compare(self, welcome: Welcome) -> None:
+        """What both sides have under a number must be the same."""
+        after = Seq(welcome.digests_from - 1)
+        own = self._data.outbox.read(after, max(1, len(welcome.digests)), 1 << 30)
+        for fact, digest in zip(own, welcome.digests, strict=False):
+            if fact_digest(fact.data) != digest:
+                detail = f"the journal has another fact under {fact.seq} of {welcome.epoch}"
+                self._testimony.tell(notes.Problem(detail=detail))
+                return
 
     def _batches(self, pending: list[PendingFact]) -> list[BatchReceived]:
         batches: list[BatchReceived] = []

@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -46,7 +46,7 @@ def missing_packages() -> list[str]:
 
 
 class Machine:
-    """A machine with one disk. `folder` is where the disk and the console's log are.
+    """A machine with one disk. `folder` is where its disk is, and what each boot has told.
 
     Not thread-safe. Raises `PowercutFailed` when something is missing or cannot be made.
     """
@@ -56,6 +56,7 @@ class Machine:
         self._orders: Final = folder / "orders.json"
         self._console: Final = folder / "console.log"
         self._mount_point: Final = folder / "disk"
+        self._folder: Final = folder
         self._place: Final = place
         self._mount_point.mkdir()
         self.renew_disk()
@@ -110,13 +111,15 @@ class Machine:
         finally:
             os.close(answers_in)
             os.close(writable)
-        guest = Guest(process, readable, answers_out)
-        try:
-            yield guest
-        finally:
-            guest.cut()
-            os.close(readable)
-            os.close(answers_out)
+        record = self._folder / f"boot-{orders.boot:04d}.jsonl"
+        with record.open("wb") as file:
+            guest = Guest(process, readable, answers_out, file)
+            try:
+                yield guest
+            finally:
+                guest.cut()
+                os.close(readable)
+                os.close(answers_out)
 
     def _command(self, answers: int, line: int) -> list[str]:
         place = self._place
@@ -142,8 +145,11 @@ class Machine:
 class Guest:
     """A running guest."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", line: int, answers: int) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", line: int, answers: int, record: BinaryIO
+    ) -> None:
         self._process: Final = process
+        self._record: Final = record
         self._line: Final = line
         self._answers: Final = answers
         self._rest = b""
@@ -160,8 +166,9 @@ class Guest:
         return self._taken()
 
     def answer(self, *, renew: bool) -> None:
-        """Tell the guest whether to begin a new data set, now that it has been heard."""
-        os.write(self._answers, RENEW if renew else KEEP)
+        """Tell the guest whether to begin a new data set, if it lives to hear it."""
+        with suppress(BrokenPipeError):
+            os.write(self._answers, RENEW if renew else KEEP)
 
     @property
     def has_ended(self) -> bool:
@@ -170,14 +177,11 @@ class Guest:
 
     def cut(self) -> list[AnyNote]:
         """Kill the guest as a power cut does, and return what it had told before that."""
-        session = self._process.pid
-        members = _members(session)
-        for pid in members:
-            _kill(pid)
+        self._process.kill()
         self._process.wait(KILL_DEADLINE_S)
         give_up_s = time.monotonic() + KILL_DEADLINE_S
         # The disk's own process may be in the middle of a write: the next boot waits for it.
-        while left := _members(session):
+        while left := _members(self._process.pid):
             for pid in left:
                 _kill(pid)
             if time.monotonic() > give_up_s:
@@ -192,6 +196,7 @@ class Guest:
         data = os.read(self._line, READ_BYTES)
         if not data:
             self._has_ended = True
+        self._record.write(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [decode_note(line) for line in lines]
 

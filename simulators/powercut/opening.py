@@ -38,10 +38,13 @@ MARKS: Final = "mark/"
 
 
 class DataSet:
-    """An outbox and a journal in a folder, opened. Raises what their opening raises."""
+    """An outbox and a journal in a folder, opened. Raises what their opening raises.
 
-    def __init__(self, folder: Path, boot: int, testimony: Testimony) -> None:
-        self._epochs = boot * 1_000
+    `epochs` are numbers that no outbox has had.
+    """
+
+    def __init__(self, folder: Path, epochs: Iterator[int], testimony: Testimony) -> None:
+        self._epochs: Final = epochs
         self._testimony: Final = testimony
         self.outbox_path: Final = outbox_path(folder)
         self.journal_path: Final = journal_path(folder)
@@ -73,9 +76,9 @@ class DataSet:
         self._survey_journal()
 
     def _mint_epoch(self) -> int:
-        self._epochs += 1
-        self._testimony.tell(Minted(epoch=self._epochs))
-        return self._epochs
+        epoch = next(self._epochs)
+        self._testimony.tell(Minted(epoch=epoch))
+        return epoch
 
     def _survey_outbox(self) -> None:
         status = self.outbox.status()

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 Planted = Literal["synchronous-normal", "ignored-flush"]
 """`synchronous-normal`: both files are written without a sync at each commit. `ignored-flush`: all
-disks cache, and never flush although they say so."""
+disks are caching, and say that they flush although they do not."""
 
 
 KEEP: Final = b"k"

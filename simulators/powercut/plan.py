@@ -11,8 +11,9 @@ whatever the disk itself had not written yet. How much that is depends on the di
                 goes; what was acknowledged after that moment is not counted
 """
 
+from collections.abc import Mapping
 from random import Random
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -21,8 +22,7 @@ Moment = Literal["opening", "migration", "load", "checkpoint", "disk"]
 """What the cut follows: the mounting of the disk, the opening of a new data set, the first writes,
 the start of a checkpoint, or the moment at which the disk fails or vanishes."""
 
-DISKS: Final[tuple[Disk, ...]] = get_args(Disk)
-_DISK_WEIGHTS: Final = (4, 4, 1, 1)
+DISK_WEIGHTS: Final[dict[Disk, int]] = {"prompt": 4, "caching": 4, "failing": 1, "vanishing": 1}
 
 MS_MAX: Final[dict[Moment, int]] = {
     "opening": 250,
@@ -54,10 +54,10 @@ class CutPlan(Struct, frozen=True, kw_only=True):
     disk_goes_after_ms: int = 0
 
 
-def draw_plan(rng: Random, set_age: int) -> CutPlan:
+def draw_plan(rng: Random, set_age: int, weights: Mapping[Disk, int] = DISK_WEIGHTS) -> CutPlan:
     """Return the plan of a cycle; `set_age` cuts have hit the data set, 0: there is none."""
     is_fresh = set_age == 0 or set_age >= rng.randint(3, CYCLES_PER_SET_MAX)
-    disk = rng.choices(DISKS, _DISK_WEIGHTS)[0]
+    disk = rng.choices(list(weights), list(weights.values()))[0]
     moment = _moment(rng, disk, is_fresh=is_fresh, set_age=set_age)
     return CutPlan(
         disk=disk,
