@@ -41,6 +41,7 @@ from cloud.reorders.escalation import HOUR_MS, Patience
 from cloud.reorders.watching import ReorderWatcher
 from cloud.reservations.sweeper import Sweeper
 from cloud.rule_book import RuleBook
+from cloud.shards.answers import calls_for_hello
 from cloud.shards.messages import Committed, Published, SetPolicy
 from cloud.shards.on_pykka import HostedShard
 from cloud.shards.ownership import OwnershipWatch
@@ -277,6 +278,8 @@ class _Cloud:
         self._has_policy_file: Final = settings.shards.policy_file is not None
         topics = Topics(settings.broker.root)
         handover = self._handover = Handover()
+        for answer in calls_for_hello(publisher_reads.stores()):
+            handover.put(answer)
         self._publisher: Final = Publisher(
             settings.broker,
             settings.publisher,

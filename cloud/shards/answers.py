@@ -64,6 +64,16 @@ def _ack(plain: Ack, troubles: _Troubles) -> Ack:
     return plain
 
 
+def calls_for_hello(stores: Iterable[StoreRow]) -> Iterator[Ack]:
+    """Ask every store that is known to say hello, when the cloud has been started.
+
+    Its sessions are forgotten, and a gateway that has waited for long tries only now and then.
+    """
+    for row in stores:
+        if row.epoch:
+            yield Ack(store=row.store, epoch=row.epoch, through_seq=0, problem="session_over")
+
+
 def welcome(hello: Hello, journal: JournalReader) -> Welcome:
     """Return where the cloud stands in the epoch, with digests of what both sides have."""
     through_seq = journal.watermark(hello.store, hello.epoch)

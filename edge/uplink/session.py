@@ -22,6 +22,7 @@ at the handshake, digests.
     STREAMING    Ack beyond what we sent        GREETING       compare before anything is trimmed
     STREAMING    Ack, seq_reused                GREETING       compare; HELD when it repeats
     STREAMING    Ack, session_over              GREETING       compare: somebody else said hello
+    GREETING     Ack, session_over              GREETING       the cloud is there now: hello at once
     GREETING     Ack, refused and the like      HELD           alarm; nothing is dropped
     STREAMING    Ack, refused and the like      HELD           alarm; nothing is dropped
     STREAMING    no progress in time            STREAMING      one batch as a probe, with back-off
@@ -170,6 +171,9 @@ class Session:
                 problem in REFUSALS
             ):
                 return self._refused(ack, now_ms)
+            case State.GREETING, Ack(problem="session_over") as ack if self._is_ours(ack):
+                self._timeouts = 0
+                return self._greet(status, now_ms)
             case State.STREAMING, Ack() as ack if self._is_ours(ack):
                 return self._acked(ack, status, now_ms)
             case _:

@@ -31,6 +31,7 @@ from cloud.recounts.watching import CountWatcher
 from cloud.reorders.watching import ReorderWatcher
 from cloud.reservations.sweeper import Sweeper
 from cloud.rule_book import RuleBook
+from cloud.shards.answers import calls_for_hello
 from cloud.shards.messages import Committed, Published, SetPolicy
 from cloud.shards.ownership import OwnershipWatch
 from cloud.shards.placement import shard_name
@@ -91,6 +92,8 @@ class CloudNode:
         reader = self.reader = SqliteReader(self._path)
         self._rules.load(journal)
         self._handover = handover = Handover()
+        for answer in calls_for_hello(reader.stores()):
+            handover.put(answer)
         publisher = Publisher(
             BROKER,
             PublisherSettings(),
@@ -183,6 +186,8 @@ class CloudNode:
         task = loop.create_task(work, context=self._context)
         done, _ = await asyncio.wait((task,), timeout=timeout_s)
         if not done:
+            # Nobody waits any more for what becomes of it.
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise TimeoutError
         return task.result()
 

@@ -222,8 +222,8 @@ async def test_messages_say_their_content_type_and_schema(broker: Broker, site: 
         for properties in [properties_of(wms.on(channel)[0])]
     }
     assert said == {
-        "S001/down/ack": ("application/msgpack", "down/1"),
-        "S001/down/stock": ("application/msgpack", "down/1"),
+        "S001/down/ack": ("application/msgpack", "down/2"),
+        "S001/down/stock": ("application/msgpack", "down/2"),
         "S001/stock": ("application/json", "stock/1"),
         "cloud/agent": ("application/json", "cloud/1"),
     }

@@ -1,6 +1,7 @@
 """Of two outboxes that live from one image, only the one that compared last is heard (P2)."""
 
 from cloud.journal.memory import MemoryJournal
+from cloud.shards.answers import calls_for_hello
 from cloud.shards.messages import BatchReceived, Committed, HelloReceived
 from cloud.shards.sessions import Sessions
 from cloud.shards.shard import Shard
@@ -141,3 +142,10 @@ def test_the_session_begun_longest_ago_is_over_when_there_is_no_room() -> None:
     )
     assert isinstance(batch, FactBatch)
     assert not sessions.admits(batch)
+
+
+def test_a_started_cloud_calls_every_known_store() -> None:
+    cloud = Cloud()
+    cloud.takes(0, 1, 2, 0)
+    (call,) = calls_for_hello(cloud.journal.stores())
+    assert (call.store, call.epoch, call.problem, call.session) == ("S001", 7, "session_over", 0)

@@ -422,3 +422,18 @@ def test_batches_name_their_session_and_the_watermark_it_was_welcomed_with() -> 
     actions = talk.feed(Welcomed(welcome(4, 5), []))
     (batch, *_) = [action for action in actions if isinstance(action, SendBatch)]
     assert (batch.session, batch.welcomed_through) == (SESSION, 4)
+
+
+def test_a_cloud_that_was_started_is_greeted_at_once() -> None:
+    talk = Conversation(1, 9)
+    talk.feed(Connected())
+    talk.wait(60_000)
+    called = talk.feed(ack(0, problem="session_over"))
+    assert hellos(called) == [SendHello(Epoch(7), Seq(1), Seq(9), SESSION)]
+    assert talk.session.wake_at_ms() == talk.now_ms + SETTINGS.hello_timeout_ms
+
+
+def test_a_call_for_hello_of_another_epoch_changes_nothing() -> None:
+    talk = Conversation(1, 9)
+    talk.feed(Connected())
+    assert talk.feed(ack(0, epoch=8, problem="session_over")) == []
