@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 _ESCAPE: Final = "\x01"
 _NUL: Final = "\x00"
 
-_HEADER: Final = Struct("!iiIii")
 _LENGTH: Final = Struct("!i")
 _INT8: Final = Struct("!iq")
 _NULL: Final = _LENGTH.pack(-1)
+_TRUE: Final = _LENGTH.pack(1) + b"\x01"
+_FALSE: Final = _LENGTH.pack(1) + b"\x00"
 
 BOOL_OID: Final = 16
 BYTEA_OID: Final = 17
@@ -67,34 +68,37 @@ class TextArray(_Array):
 
 
 def int8_array(values: Sequence[int | None]) -> Int8Array:
-    """Return a column of numbers. Raises `struct.error` above 64 bits."""
+    """Return a column of numbers. Raises `struct.error` for one of more than 64 bits."""
     cells = [_NULL if value is None else _INT8.pack(8, value) for value in values]
-    return Int8Array(_packed(INT8_OID, cells, has_null=None in values))
+    return Int8Array(_packed(INT8_OID, len(values), cells, has_null=None in values))
 
 
 def bool_array(values: Sequence[bool]) -> BoolArray:
     """Return a column of truth values."""
-    yes, no = b"\0\0\0\1\1", b"\0\0\0\1\0"
-    return BoolArray(_packed(BOOL_OID, [yes if value else no for value in values]))
+    cells = [_TRUE if value else _FALSE for value in values]
+    return BoolArray(_packed(BOOL_OID, len(values), cells))
 
 
 def bytea_array(values: Sequence[bytes]) -> ByteaArray:
     """Return a column of bytes."""
-    return ByteaArray(_packed(BYTEA_OID, _with_lengths(values)))
+    return ByteaArray(_packed(BYTEA_OID, len(values), _with_lengths(values)))
 
 
 def text_array(values: Sequence[str]) -> TextArray:
     """Return a column of text, escaped."""
-    return TextArray(_packed(TEXT_OID, _with_lengths([escaped(v).encode() for v in values])))
+    cells = _with_lengths([escaped(value).encode() for value in values])
+    return TextArray(_packed(TEXT_OID, len(values), cells))
 
 
 def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
     return [piece for value in values for piece in (_LENGTH.pack(len(value)), value)]
 
 
-def _packed(oid: int, cells: Sequence[bytes], *, has_null: bool = False) -> bytes:
-    count = len(cells) if oid in (BOOL_OID, INT8_OID) else len(cells) // 2
-    return _HEADER.pack(int(count > 0), int(has_null), oid, count, 1) * 1 + b"".join(cells)
+def _packed(oid: int, count: int, cells: Sequence[bytes], *, has_null: bool = False) -> bytes:
+    """Return an array of one dimension, which begins at 1, or of none when it is empty."""
+    dimensions = (count, 1) if count else ()
+    header = Struct(f"!iiI{'i' * len(dimensions)}")
+    return header.pack(len(dimensions) // 2, has_null, oid, *dimensions) + b"".join(cells)
 
 
 COLUMNS: Final[dict[str, Callable[[Any], _Array]]] = {

@@ -70,10 +70,11 @@ class Shop:
         items = [TillItem(gtin, self._rng.randint(5, OPENING_MAX)) for gtin in self.goods]
         self._receive(items, at_ms)
 
-    def act(self, at_ms: int, *, counts: bool) -> None:
+    def act(self, at_ms: int, *, counts: bool, deliveries: bool) -> None:
         """Let one thing happen."""
         kind = self._rng.choices(
-            ("sale", "refund", "void", "delivery", "count"), (60, 10, 8, 12, 10 if counts else 0)
+            ("sale", "refund", "void", "delivery", "count"),
+            (60, 10, 8, 12 if deliveries else 0, 10 if counts else 0),
         )[0]
         if kind == "delivery":
             self._receive([self._some(DELIVERY_MAX)], at_ms)

@@ -210,7 +210,8 @@ class Simulation:
         shop.open(clock.true_ms())
         while self.loop.time() < self.plan.faults_for_s:
             await asyncio.sleep(rng.expovariate(1 / self.plan.act_every_s))
-            shop.act(clock.true_ms(), counts=self.plan.has_counts)
+            plan = self.plan
+            shop.act(clock.true_ms(), counts=plan.has_counts, deliveries=plan.has_deliveries)
 
     async def _converge(self) -> float:
         began_s = self.loop.time()

@@ -185,7 +185,8 @@ def _clone(simulation: "Simulation", site: Site[Gateway], strike: Strike) -> Non
 
     def act() -> None:
         if not clone.is_retired:
-            twin.act(clone.clock.true_ms(), counts=False)
+            deliveries = simulation.plan.has_deliveries
+            twin.act(clone.clock.true_ms(), counts=False, deliveries=deliveries)
             simulation.later(simulation.plan.act_every_s, act)
 
     def end() -> None:
