@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 from cloud.commands import AnyCommand
 from cloud.commands.documents import SetDocument
 from cloud.commands.orders import AmendOrder, PlaceOrder, SettleOrder
-from cloud.commands.recounts import ReviewCounts
 from cloud.commands.reorders import Escalate, Review, SetReorderStatus
 from cloud.commands.reservations import (
     AwaitPayment,
@@ -59,7 +58,6 @@ _NO_CONCERN: Final = (
     Escalate,
     PlaceOrder,
     Review,
-    ReviewCounts,
     SetDocument,
     SetPolicy,
     SetReorderStatus,

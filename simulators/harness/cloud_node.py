@@ -1,7 +1,8 @@
 """The cloud in the simulation: its real parts, on the virtual loop.
 
 Journal, shard, ingest, publisher, watchers and sweeper are production code, put together as
-`cloud.assembly` does; the shard takes turns instead of having a thread.
+`cloud.assembly` does; the shard takes turns instead of having a thread. The daily look at counts is
+left out: it lets the book follow what is believed, and the checkers hold the book to documents.
 """
 
 import asyncio
@@ -27,7 +28,6 @@ from cloud.orders.keeper import OrderKeeper
 from cloud.orders.stock_router import StockRouter
 from cloud.publisher.handover import Handover
 from cloud.publisher.pump import Publisher, first_cause
-from cloud.recounts.watching import CountWatcher
 from cloud.reorders.watching import ReorderWatcher
 from cloud.reservations.sweeper import Sweeper
 from cloud.rule_book import RuleBook
@@ -171,9 +171,6 @@ class CloudNode:
                 Redriver(reader, Topics(BROKER.root), shard_of=shard_of, now_ms=now_ms).run()
             )
             group.create_task(ReorderWatcher(reader, shard_of=shard_of, now_ms=now_ms).run())
-            group.create_task(
-                CountWatcher(reader, shard_of=shard_of, now_ms=now_ms, per_day=5, at_hour=8).run()
-            )
             group.create_task(Sweeper(self._read, shard_of, now_ms, passing=(ApiProblem,)).run())
             group.create_task(self._keeper.run())
 
