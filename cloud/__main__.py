@@ -81,6 +81,7 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
     """Check the settings and the policies, and run nothing."""
     with _clear_errors():
         settings, policies = _load(config)
+        storage_of(settings.journal)
     typer.echo(f"{config}: good; {len(policies)} policies, broker {settings.broker.url}")
 
 
@@ -100,10 +101,19 @@ def token(
 
 
 @app.command()
-def migrate(config: Config = DEFAULT_CONFIG) -> None:
+def migrate(
+    config: Config = DEFAULT_CONFIG,
+    to_version: Annotated[
+        int | None, typer.Option("--to", min=1, help="Another version; back gives up what is new.")
+    ] = None,
+    is_sure: Annotated[bool, typer.Option("--yes", help="There is a backup; go to it.")] = False,
+) -> None:
     """Bring the journal to this program's schema, with a role that may, and own nothing."""
     with _clear_errors():
-        typer.echo(storage_of(load_settings(config).journal).migrate())
+        storage = storage_of(load_settings(config).journal)
+        if to_version is not None and not is_sure:
+            _misused("--to may delete what an older schema cannot hold: back up, and add --yes")
+        typer.echo(storage.migrate(to_version))
 
 
 @app.command()

@@ -5,7 +5,7 @@ whose lines name path, value and what is allowed.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -21,18 +21,18 @@ from protocol.errors import InvalidIdentifier
 from protocol.facts import QUANTITY_MAX
 from protocol.ids import parse_gtin, parse_store_id
 
+POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
+POSTGRES_URL: Final = "postgresql://USER@HOST:PORT/DATABASE"
+
 
 class JournalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the journal is: in a file, or in a PostgreSQL database."""
+    """Where the journal is: in a file, or in a PostgreSQL database.
+
+    A URL may hold a password, so no message ever shows it.
+    """
 
     path: FilePath | None = None
-    url: (
-        Annotated[
-            str,
-            Meta(pattern="^postgres(ql)?://.+", description="postgresql://USER@HOST:PORT/DATABASE"),
-        ]
-        | None
-    ) = None
+    url: Annotated[str, Meta(description=POSTGRES_URL)] | None = None
 
 
 class ShardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,6 +193,8 @@ def _journal_problems(journal: JournalSettings) -> list[str]:
         return ["journal.path: is missing; expected a path, or journal.url of PostgreSQL"]
     if journal.path is not None and journal.url is not None:
         return ["journal: path and url: expected one of them, not both"]
+    if journal.url is not None and not journal.url.startswith(POSTGRES_SCHEMES):
+        return [f"journal.url: expected {POSTGRES_URL}"]
     return []
 
 

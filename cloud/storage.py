@@ -7,6 +7,7 @@ from cloud.config import JournalSettings
 from cloud.errors import ConfigInvalid
 from cloud.journal.port import Journal, JournalReader, QuarantineDesk
 from cloud.journal.sqlite import SqliteJournal
+from cloud.journal.sqlite_file import migrate_file
 from cloud.journal.sqlite_quarantine import SqliteQuarantineDesk
 from cloud.journal.sqlite_reader import SqliteReader
 
@@ -27,8 +28,11 @@ class Storage(Protocol):
     def desk(self) -> QuarantineDesk:
         """Open its quarantine for an operator."""
 
-    def migrate(self) -> str:
-        """Bring it to the newest schema, and say what there is now."""
+    def migrate(self, to_version: int | None = None) -> str:
+        """Bring it to a version of the schema, the newest unless told; say what there is now.
+
+        Raises `JournalIncompatible` when there is no way to that version.
+        """
 
 
 class SqliteStorage:
@@ -44,11 +48,7 @@ class SqliteStorage:
 
     def journal(self) -> Journal:
         """See `Storage.journal`. Raises `ConfigInvalid` when its folder cannot be made."""
-        folder = self.path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigInvalid(f"journal.path: cannot make {folder}: {error.strerror}") from error
+        self._make_folder()
         return SqliteJournal(self.path)
 
     def reader(self) -> JournalReader:
@@ -59,10 +59,17 @@ class SqliteStorage:
         """See `Storage.desk`."""
         return SqliteQuarantineDesk(self.path)
 
-    def migrate(self) -> str:
+    def migrate(self, to_version: int | None = None) -> str:
         """See `Storage.migrate`."""
-        self.journal().close()
-        return f"{self.path}: the newest schema"
+        self._make_folder()
+        return f"{self.name}: schema version {migrate_file(self.path, to_version)}"
+
+    def _make_folder(self) -> None:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigInvalid(f"journal.path: cannot make {folder}: {error.strerror}") from error
 
 
 class PostgresStorage:
@@ -92,22 +99,26 @@ class PostgresStorage:
 
     def desk(self) -> QuarantineDesk:
         """See `Storage.desk`."""
-        from cloud.journal.postgres import PostgresQuarantineDesk  # noqa: PLC0415 # See the class.
+        # See the class.
+        from cloud.journal.postgres_quarantine import PostgresQuarantineDesk  # noqa: PLC0415
 
         return PostgresQuarantineDesk(self._url)
 
-    def migrate(self) -> str:
+    def migrate(self, to_version: int | None = None) -> str:
         """See `Storage.migrate`."""
         from cloud.journal.postgres_connection import connect  # noqa: PLC0415 # See the class.
         from cloud.journal.postgres_schema import migrate  # noqa: PLC0415 # See the class.
 
         with connect(self._url, "migration") as connection:
-            version = migrate(connection, self._url)
+            version = migrate(connection, self._url, to_version)
         return f"{self.name}: schema version {version}"
 
 
 def storage_of(settings: JournalSettings) -> Storage:
-    """Return what the settings name. Raises `ConfigInvalid` when the driver is not installed."""
+    """Return what the settings name; nothing is opened.
+
+    Raises `ConfigInvalid` when the driver is not installed, or the URL cannot be read.
+    """
     if settings.url is None:
         if settings.path is None:
             raise AssertionError("the configuration was not checked")
@@ -117,4 +128,7 @@ def storage_of(settings: JournalSettings) -> Storage:
     except ImportError as error:
         advice = "pip install 'stocktruth[postgres]'"
         raise ConfigInvalid(f"journal.url: psycopg is not installed: {advice}") from error
-    return PostgresStorage(settings.url)
+    storage = PostgresStorage(settings.url)
+    # Raises when the URL is none: `check` shall find that.
+    _ = storage.name
+    return storage

@@ -1,5 +1,6 @@
 -- Roles and rights of a PostgreSQL journal. Run once as a superuser:
---   createdb stocktruth && psql -v ON_ERROR_STOP=1 -d stocktruth -f postgres.sql
+--   createdb --encoding=UTF8 --template=template0 stocktruth
+--   psql -v ON_ERROR_STOP=1 -d stocktruth -f postgres.sql
 -- then, as the owner of the schema and after each upgrade:
 --   stocktruth-cloud migrate --config migrate.toml     # journal.url of stocktruth_owner
 -- and run the cloud as stocktruth_cloud, which may read and write rows and nothing else.

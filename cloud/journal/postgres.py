@@ -6,12 +6,13 @@ A group goes as arrays, one statement a table. All but the COMMIT is one round t
 sent only when every answer has been looked at.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from cloud.errors import ConfigInvalid, JournalFailed, JournalIncompatible, OwnershipLost
+from cloud.errors import JournalFailed, JournalIncompatible, OwnershipLost
 from cloud.journal.postgres_connection import (
     Connection,
     connect,
@@ -20,7 +21,7 @@ from cloud.journal.postgres_connection import (
     roll_back,
     storage_errors,
 )
-from cloud.journal.postgres_quarantine import store_quarantined
+from cloud.journal.postgres_quarantine import settle, store_quarantined
 from cloud.journal.postgres_reader import PostgresReader
 from cloud.journal.postgres_schema import migrate
 from cloud.journal.postgres_types import COLUMNS
@@ -125,29 +126,23 @@ class PostgresJournal(PostgresReader):
         """
         self._require_no_cursor()
         for _ in range(OWNING_ATTEMPTS_MAX - 1):
-            try:
-                with self._storage():
-                    return self._own_unless_locked(shard, logic, now_ms)
-            except _Locked:
-                with self._storage():
+            with self._storage():
+                try:
+                    return self._own(shard, logic, now_ms)
+                except psycopg.errors.LockNotAvailable:
                     writer = self._connection.info.parameter_status("application_name")
                     self._connection.execute(_END_FORMER_WRITERS, (writer,))
         with self._storage():
             return self._own(shard, logic, now_ms)
 
-    def _own_unless_locked(self, shard: str, logic: int, now_ms: int) -> int:
-        try:
-            return self._own(shard, logic, now_ms)
-        except psycopg.errors.LockNotAvailable as error:
-            raise _Locked from error
-
     def _own(self, shard: str, logic: int, now_ms: int) -> int:
-        with _transaction(self._connection):
+        with _rolled_back_on_errors(self._connection):
+            self._connection.execute("BEGIN")
             sql = (
                 "UPDATE journal SET shard = COALESCE(shard, %s), owner_epoch = owner_epoch + 1"
                 " RETURNING shard, owner_epoch"
             )
-            row = self._connection.execute(sql, (shard,)).fetchone()
+            row = self._connection.execute(sql, (shard,), binary=True).fetchone()
             if row is None:
                 raise JournalIncompatible(f"{named(self._url)}: its only row is missing")
             owner_shard, owner_epoch = row
@@ -179,26 +174,106 @@ class PostgresJournal(PostgresReader):
         a COMMIT may have been lost with the connection.
         """
         self._require_no_cursor()
-        is_asked_to_commit = False
+        may_have_committed = self._has_failed
         try:
-            with self._storage(), _transaction(self._connection):
-                self._write_as(owner_epoch, write)
-                is_asked_to_commit = True
+            with self._storage(), _rolled_back_on_errors(self._connection):
+                self._begin_as(owner_epoch, write)
+                store_quarantined(self._connection, write.quarantined)
+                settle(self._connection, write.settled)
+                may_have_committed = True
                 self._commit()
         except JournalFailed as error:
-            if not is_asked_to_commit:
+            if not may_have_committed:
                 self._tell_if_replaced(owner_epoch, error)
             raise
 
-    def _write_as(self, owner_epoch: int, write: JournalWrite) -> None:
-        """Do all but commit. Raises `OwnershipLost` whatever else went wrong for a stale owner."""
-        with self._connection.pipeline():
-            sql = "SELECT owner_epoch FROM journal FOR UPDATE"
-            fence = self._connection.execute(sql, binary=True)
-            try:
+    def _begin_as(self, owner_epoch: int, write: JournalWrite) -> None:
+        """Write inside a new transaction, whose first lock is the fence.
+
+        What a stale owner wrote is rolled back. It may have met what the new owner wrote in the
+        same places, so the fence is looked at before any other error.
+        """
+        fence: psycopg.Cursor[tuple[Any, ...]] | None = None
+        try:
+            with self._connection.pipeline():
+                self._connection.execute("BEGIN")
+                sql = "SELECT owner_epoch FROM journal FOR UPDATE"
+                fence = self._connection.execute(sql, binary=True)
                 self._write(write)
-                self._connection.execute("SELECT")
-            finally:
-                pass
+        except psycopg.Error:
+            if fence is not None and fence.description is not None:
+                self._compare(fence, owner_epoch)
+            raise
         self._compare(fence, owner_epoch)
-        store_quarantined(self._connection, write.quarantined)
+
+    def _compare(self, fence: "psycopg.Cursor[tuple[Any, ...]]", owner_epoch: int) -> None:
+        row = fence.fetchone()
+        present = 0 if row is None else row[0]
+        if present != owner_epoch:
+            detail = f"owner epoch {present} has taken over from {owner_epoch}"
+            raise OwnershipLost(f"{named(self._url)}: {detail}")
+
+    def _commit(self) -> None:
+        """Commit, and believe nothing but the plain confirmation.
+
+        A server whose standby did not answer in time confirms with a warning that it has committed
+        here only.
+        """
+        self._warnings.clear()
+        said = self._connection.execute("COMMIT").statusmessage
+        if said != COMMITTED or self._warnings:
+            detail = "; ".join([f"it answered COMMIT with {said}", *self._warnings])
+            raise JournalFailed(f"{named(self._url)}: {detail}")
+
+    def _tell_if_replaced(self, owner_epoch: int, error: JournalFailed) -> None:
+        """Say that another owner ended our session, if one did: that is no fault of the storage."""
+        try:
+            with connect(self._url, "reader") as connection:
+                row = connection.execute("SELECT owner_epoch FROM journal").fetchone()
+        except (JournalFailed, JournalIncompatible, psycopg.Error):
+            return
+        if row is not None and row[0] != owner_epoch:
+            detail = f"owner epoch {row[0]} has taken over from {owner_epoch}"
+            raise OwnershipLost(f"{named(self._url)}: {detail}") from error
+
+    def _write(self, write: JournalWrite) -> None:
+        self._insert(_INPUTS, write.inputs)
+        self._insert(_WATERMARKS, write.watermarks)
+        self._insert(_STATES, write.states)
+        self._insert(_STORES, write.stores)
+        self._insert(_KEYS, write.business_keys)
+        self._insert(_REORDERS, write.reorders)
+        self._insert(_RECORDS, [_cells(row) for row in write.records])
+        self._insert(_REFS, _refs_of(write.records))
+        self._insert(_COMMAND_KEYS, write.command_keys)
+        self._insert(_EFFECTS, write.effects)
+        if write.published_through is not None:
+            sql = "UPDATE journal SET published_through = %s"
+            self._connection.execute(sql, (write.published_through,))
+
+    def _insert(self, table: _Table, rows: Sequence[Iterable[Any]]) -> None:
+        if rows:
+            columns = zip(table.types, zip(*rows, strict=True), strict=True)
+            arrays = [COLUMNS[type_name](cells) for type_name, cells in columns]
+            self._connection.execute(table.insert, arrays)
+
+
+@contextmanager
+def _rolled_back_on_errors(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def _cells(row: RecordRow) -> list[Any]:
+    cells = list(record_cells(row))
+    cells[4] = row.is_open
+    return cells
+
+
+def _refs_of(records: Sequence[RecordRow]) -> list[tuple[str, str, str, str]]:
+    """Return what records are found by. A reference is never taken away again."""
+    refs = {(row.kind, ref, row.store, row.id): None for row in records for ref in row.refs}
+    return list(refs)

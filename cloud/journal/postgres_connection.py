@@ -141,7 +141,9 @@ def _insist(connection: Connection, url: str, role: Role) -> None:
         raise JournalIncompatible(f"{named(url)}: {detail}; {advice}")
     if server.is_standby and role != "reader":
         advice = "name the primary, or all hosts with target_session_attrs=read-write"
-        raise JournalFailed(f"{named(url)}: the server is a standby, which takes no commits; {advice}")
+        raise JournalFailed(
+            f"{named(url)}: the server is a standby, which takes no commits; {advice}"
+        )
     if server.synchronous_commit not in DURABLE:
         connection.execute("SET synchronous_commit = on")
 
@@ -149,7 +151,7 @@ def _insist(connection: Connection, url: str, role: Role) -> None:
 def _server_of(connection: Connection) -> _Server:
     names = [*INSISTED_ON, "synchronous_commit", "server_encoding"]
     columns = ", ".join(f"current_setting('{name}')" for name in names)
-    sql = f"SELECT {columns}, pg_is_in_recovery()"  # noqa: S608 # Of our own names.
+    sql = f"SELECT {columns}, pg_is_in_recovery()"
     row = connection.execute(sql.encode()).fetchone()
     if row is None:
         raise AssertionError("a SELECT without FROM returned no row")

@@ -15,7 +15,7 @@ from cloud.journal.port import (
 from cloud.journal.postgres_connection import Connection, connect, storage_errors
 from cloud.journal.postgres_schema import require_current
 from cloud.journal.postgres_types import bytea_array, int8_array, text_array
-from cloud.journal.rows import Quarantined, overflow_of
+from cloud.journal.rows import Quarantined, Settlement, overflow_of
 
 # Locked, so that an operator cannot drop an entry between our looking and our counting it again.
 _KNOWN: Final = """
@@ -143,6 +143,20 @@ def _columns(tallies: Sequence[_Tally]) -> list[Any]:
         bytea_array([entry.payload for entry in entries]),
         int8_array([entry.received_at_ms for entry in entries]),
     ]
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Record how redrives ended, within the caller's transaction.
+
+    After `store_quarantined`: what was refused again in this group has its redrive's last word.
+    """
+    if not settlements:
+        return
+    with connection.pipeline():
+        for settled in settlements:
+            sql = "UPDATE quarantine SET status = %s, detail = %s WHERE id = %s"
+            values = (settled.status, settled.detail, settled.quarantine_id)
+            connection.execute(sql, values)
 
 
 class PostgresQuarantineDesk:

@@ -101,8 +101,8 @@ class PostgresReader(SqlReader):
             with self._connection.pipeline():
                 if is_idle(self._connection):
                     execute("BEGIN READ ONLY")
-                declare = f"DECLARE {name} NO SCROLL CURSOR FOR {_with_placeholders(sql)}"
-                execute(declare.encode(), bindings, prepare=False)
+                declare = f"DECLARE {name} NO SCROLL CURSOR FOR ".encode()
+                execute(declare + _with_placeholders(sql), bindings, prepare=False)
                 fetch = f"FETCH {ROWS_AT_FIRST} FROM {name}".encode()
                 fetched = execute(fetch, prepare=False, binary=True)
             return fetched.fetchall()

@@ -5,17 +5,18 @@ cloud once another one has migrated it (`stocktruth-cloud migrate`).
 """
 
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
 from cloud.errors import JournalIncompatible
-from cloud.journal.postgres_connection import named
+from cloud.journal.postgres_connection import Connection, named, patient
 
 LOCK: Final = 7_305_803_123_001
 """Of migrations; any number that nobody else takes."""
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+FORBIDDEN: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName)
+"""The role may not change the schema, or not even enter one."""
 
 
 def newest_version() -> int:
@@ -34,7 +35,12 @@ def version_of(connection: Connection) -> int:
 
 def require_current(connection: Connection, url: str) -> None:
     """Raise `JournalIncompatible` unless the schema is the one that this program knows."""
-    version, newest = version_of(connection), newest_version()
+    try:
+        version, newest = version_of(connection), newest_version()
+    except psycopg.errors.InsufficientPrivilege as error:
+        detail = f"role {connection.info.user} may not read it"
+        advice = "its grants are in deploy/postgres.sql"
+        raise JournalIncompatible(f"{named(url)}: {detail}; {advice}") from error
     if version > newest:
         detail = f"schema version {version}, this program knows {newest} at most"
         raise JournalIncompatible(f"{named(url)}: {detail}; upgrade stocktruth")
@@ -52,31 +58,37 @@ def migrate(connection: Connection, url: str, to_version: int | None = None) -> 
     """
     wanted = newest_version() if to_version is None else to_version
     try:
+        if version_of(connection) == wanted == newest_version():
+            return wanted
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             present = version_of(connection)
             if present > newest_version():
                 require_current(connection, url)
-            _step(connection, url, present, wanted)
-    except psycopg.errors.InsufficientPrivilege as error:
+            with patient(connection):
+                _step(connection, url, present, wanted)
+    except FORBIDDEN as error:
         require_current(connection, url)
-        raise JournalIncompatible(f"{named(url)}: {error}") from error
+        detail = str(error).splitlines()[0]
+        raise JournalIncompatible(f"{named(url)}: {detail}") from error
     return wanted
 
 
 def _step(connection: Connection, url: str, present: int, wanted: int) -> None:
+    ups, downs = _scripts(".sql"), _scripts(".down.sql")
+    if wanted not in ups:
+        raise JournalIncompatible(f"{named(url)}: there is no schema version {wanted}")
     if present == 0:
         connection.execute("CREATE TABLE journal_schema (version BIGINT NOT NULL)")
         connection.execute("INSERT INTO journal_schema VALUES (0)")
-    ups, downs = _scripts(".sql"), _scripts(".down.sql")
-    steps = [ups[step] for step in range(present + 1, wanted + 1) if step in ups]
-    for step in range(present, wanted, -1):
-        if step not in downs:
-            detail = f"there is no way back from schema version {step}"
-            raise JournalIncompatible(f"{named(url)}: {detail}; restore a backup")
-        steps.append(downs[step])
-    for script in steps:
-        connection.execute(script.encode())
+    back = range(present, wanted, -1)
+    if missing := [step for step in back if step not in downs]:
+        detail = f"there is no way back from schema version {missing[0]}"
+        raise JournalIncompatible(f"{named(url)}: {detail}; restore a backup")
+    for step in back:
+        connection.execute(downs[step].encode())
+    for step in range(present + 1, wanted + 1):
+        connection.execute(ups[step].encode())
     connection.execute("UPDATE journal_schema SET version = %s", (wanted,))
 
 

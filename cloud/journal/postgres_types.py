@@ -1,7 +1,7 @@
 """How values cross to PostgreSQL and back: text that may hold a NUL, and columns as binary arrays.
 
-A group's rows go as one array a column. psycopg builds arrays cell by cell as text, which costs more
-than the database does; here they are packed as the binary format says, in one pass. Pure.
+A group's rows go as one array a column. psycopg builds arrays cell by cell as text, which costs
+more than the database does; here they are packed as the binary format says, in one pass. Pure.
 
 Source: `array_recv` of PostgreSQL's src/backend/utils/adt/arrayfuncs.c.
 """

@@ -37,16 +37,21 @@ def open_for_writing(path: Path, *, durable: bool = True) -> apsw.Connection:
     after a commit and on closing, hide a failed fsync and try it again.
     """
     with storage_errors(path):
-        connection = apsw.Connection(str(path))
-        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.wal_autocheckpoint(0)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT_MAX}")
+        connection = _connected(path, durable=durable)
         _migrate(connection, path)
         return connection
+
+
+def _connected(path: Path, *, durable: bool) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.wal_autocheckpoint(0)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT_MAX}")
+    return connection
 
 
 def open_existing(path: Path, *, read_only: bool) -> apsw.Connection:
@@ -134,25 +139,57 @@ def transaction(connection: apsw.Connection, mode: str = "IMMEDIATE") -> Iterato
         raise
 
 
-def _migrations() -> dict[int, str]:
-    """Return the SQL of each schema version, from `NNNN_name.sql`."""
+def migrate_file(path: Path, to_version: int | None = None) -> int:
+    """Bring a file to a version of the schema, the newest unless told, and return it.
+
+    Makes a file that is not there. Raises `JournalIncompatible` when it is newer than this program
+    or there is no way to that version, and `JournalFailed`.
+    """
+    with storage_errors(path):
+        connection = _connected(path, durable=True)
+        try:
+            _migrate(connection, path, to_version)
+            move_log(connection, is_last=True)
+            return _version(connection)
+        finally:
+            connection.close()
+
+
+def _migrations(ending: str = ".sql") -> dict[int, str]:
+    """Return the SQL of each schema version, from `NNNN_name.sql` or `NNNN_name.down.sql`."""
     folder = files("cloud.journal") / "migrations" / "sqlite"
-    scripts = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
-    return {int(script.name[:4]): script.read_text(encoding="utf-8") for script in scripts}
+    return {
+        int(entry.name[:4]): entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(ending) and entry.name.count(".") == ending.count(".")
+    }
 
 
-def _migrate(connection: apsw.Connection, path: Path) -> None:
+def _migrate(connection: apsw.Connection, path: Path, to_version: int | None = None) -> None:
     migrations = _migrations()
     newest = max(migrations)
-    if _version(connection) == newest:
+    wanted = newest if to_version is None else to_version
+    if _version(connection) == wanted == newest:
         return
     with transaction(connection):
         version = _version(connection)
         if version > newest:
             raise _too_new(path, version, newest)
-        for step in range(version + 1, newest + 1):
-            connection.execute(migrations[step])
-        connection.execute(f"PRAGMA user_version = {newest}")
+        for script in _steps(path, migrations, version, wanted):
+            connection.execute(script)
+        connection.execute(f"PRAGMA user_version = {wanted}")
+
+
+def _steps(path: Path, ups: dict[int, str], present: int, wanted: int) -> list[str]:
+    """Return the scripts that lead from a version to another."""
+    if wanted not in ups:
+        raise JournalIncompatible(f"{path}: there is no schema version {wanted}")
+    downs = _migrations(".down.sql")
+    back = range(present, wanted, -1)
+    if missing := [step for step in back if step not in downs]:
+        detail = f"there is no way back from schema version {missing[0]}"
+        raise JournalIncompatible(f"{path}: {detail}; restore a backup")
+    return [downs[step] for step in back] + [ups[step] for step in range(present + 1, wanted + 1)]
 
 
 def _require_current(connection: apsw.Connection, path: Path) -> None:

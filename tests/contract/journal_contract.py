@@ -335,6 +335,16 @@ class JournalContract:
         assert journal.quarantine_entry(first.id) == first
         assert journal.quarantine_entry(999) is None
 
+    def test_a_redrive_that_ends_as_its_payload_comes_again_has_the_last_word(
+        self, journal: Journal, owner_epoch: int
+    ) -> None:
+        journal.commit(owner_epoch, JournalWrite(quarantined=[quarantined()]))
+        (entry,) = journal.quarantine()
+        settled = [Settlement(entry.id, "redriven", "")]
+        journal.commit(owner_epoch, JournalWrite(quarantined=[quarantined()], settled=settled))
+        (entry,) = journal.quarantine()
+        assert (entry.times, entry.status) == (2, "redriven")
+
     def test_a_full_quarantine_counts_what_it_cannot_keep(
         self, journal: Journal, owner_epoch: int
     ) -> None:

@@ -73,7 +73,7 @@ class Heard:
 
     async def listen(self) -> None:
         async for message in self._client.messages:
-            payload = cast("bytes", message.payload)
+            payload = message.payload
             self.messages.append((message.topic.value, payload, message.retain))
             self._news.set()
 

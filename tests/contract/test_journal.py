@@ -9,10 +9,12 @@ import apsw
 import pytest
 
 from cloud.errors import JournalFailed, JournalIncompatible
+from cloud.journal import sqlite_file
 from cloud.journal.memory import MemoryJournal
 from cloud.journal.port import Journal, QuarantineDesk
 from cloud.journal.rows import JournalWrite
 from cloud.journal.sqlite import SqliteJournal
+from cloud.journal.sqlite_file import migrate_file
 from cloud.journal.sqlite_quarantine import SqliteQuarantineDesk
 from cloud.journal.sqlite_reader import SqliteReader
 from cloud.journal.verify import verify
@@ -151,6 +153,39 @@ def test_only_the_owner_migrates_a_schema(path: Path) -> None:
             open_it(path)
 
 
+def test_a_schema_goes_back_a_version_and_on_again(path: Path) -> None:
+    SqliteJournal(path).close()
+    newest = migrate_file(path)
+    assert migrate_file(path, newest - 1) == newest - 1
+    with pytest.raises(JournalIncompatible, match="migrate"):
+        SqliteReader(path)
+    assert migrate_file(path) == newest
+    journal = SqliteJournal(path)
+    a_day_in(journal)
+    assert verify(journal).is_identical
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [(9_999, "there is no schema version 9999"), (1, "no way back from schema version 2")],
+)
+def test_a_schema_version_that_cannot_be_reached_changes_nothing(
+    path: Path, version: int, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = migrate_file(path)
+    ups = sqlite_file._migrations()
+    monkeypatch.setattr(
+        "cloud.journal.sqlite_file._migrations",
+        lambda ending=".sql": ups if ending == ".sql" else {},
+    )
+    with pytest.raises(JournalIncompatible, match=problem):
+        migrate_file(path, version)
+    monkeypatch.undo()
+    assert migrate_file(path) == newest
+    SqliteReader(path).close()
+
+
 def test_a_full_disk_fails_the_commit_whole_and_for_good(
     journal: SqliteJournal, path: Path
 ) -> None:
@@ -184,6 +219,7 @@ COMMIT_FOR_EVER = f"""
 import sys
 from pathlib import Path
 from cloud.journal.sqlite import SqliteJournal
+from cloud.journal.sqlite_file import migrate_file
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from tests.shard_inputs import batch, received

@@ -1,18 +1,31 @@
 """The PostgreSQL journal keeps the contract, and says so when a server or a role cannot."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from cloud.errors import JournalFailed, JournalIncompatible, OwnershipLost
 from cloud.journal.port import Journal, QuarantineDesk
-from cloud.journal.postgres import PostgresJournal, PostgresQuarantineDesk
+from cloud.journal.postgres import PostgresJournal
 from cloud.journal.postgres_connection import connect, named
+from cloud.journal.postgres_quarantine import PostgresQuarantineDesk
 from cloud.journal.postgres_reader import PostgresReader
 from cloud.journal.postgres_schema import migrate, newest_version, version_of
-from cloud.journal.rows import JournalWrite
+from cloud.journal.postgres_types import (
+    bool_array,
+    bytea_array,
+    escaped,
+    int8_array,
+    text_array,
+    unescaped,
+)
+from cloud.journal.rows import JournalWrite, Settlement
+from cloud.journal.sqlite import SqliteJournal
 from cloud.journal.verify import verify
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
@@ -23,6 +36,7 @@ from tests.contract.journal_contract import (
     JournalContract,
     a_day_in,
     input_row,
+    quarantined,
 )
 from tests.shard_inputs import NOW_MS, batch, sold
 
@@ -79,7 +93,7 @@ def test_a_session_that_is_ended_in_a_commit_fails_the_journal(
     journal: PostgresJournal, url: str
 ) -> None:
     owner_epoch = journal.take_ownership(SHARD, LOGIC_ERA, NOW_MS)
-    with connect(url, "killer") as killer:
+    with connect(url, "reader") as killer:
         killer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'stocktruth-cloud writer'"
@@ -100,9 +114,7 @@ def test_an_owner_that_stopped_inside_a_transaction_is_ended(
     newcomer = PostgresJournal(url)
     newcomer._connection.execute("SET lock_timeout = 200")
     # What a process holds that is suspended between its statements and its COMMIT.
-    journal._connection.execute("BEGIN")
-    journal._require_owner(old_epoch)
-    journal._write(JournalWrite(inputs=[input_row(1)]))
+    journal._begin_as(old_epoch, JournalWrite(inputs=[input_row(1)]))
     new_epoch = newcomer.take_ownership(SHARD, LOGIC_ERA, NOW_MS)
     assert new_epoch > old_epoch
     newcomer.commit(new_epoch, JournalWrite(inputs=[input_row(1)]))
@@ -139,7 +151,7 @@ def test_stale_owners_never_commit_beside_a_new_one(journal: PostgresJournal, ur
 
 
 def test_the_schema_goes_back_a_version_and_on_again(url: str) -> None:
-    with connect(url, "operator") as connection:
+    with connect(url, "migration") as connection:
         newest = newest_version()
         assert migrate(connection, url) == version_of(connection) == newest
         assert migrate(connection, url, newest - 1) == version_of(connection) == newest - 1
@@ -153,7 +165,7 @@ def test_the_schema_goes_back_a_version_and_on_again(url: str) -> None:
 
 
 def test_a_newer_schema_is_left_alone(url: str) -> None:
-    with connect(url, "operator") as connection:
+    with connect(url, "migration") as connection:
         migrate(connection, url)
         connection.execute("UPDATE journal_schema SET version = version + 1")
     for opening in (PostgresJournal, PostgresReader):
@@ -166,7 +178,7 @@ def test_a_role_without_ddl_runs_what_another_has_migrated(
 ) -> None:
     role = f"runner_{url.rsplit('_', 1)[1]}"
     plain = url.replace("stocktruth@", f"{role}@")
-    with connect(url, "operator") as owner:
+    with connect(url, "migration") as owner:
         owner.execute(f"CREATE ROLE {role} LOGIN")
         owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         with pytest.raises(JournalIncompatible, match="stocktruth-cloud migrate"):
@@ -189,3 +201,62 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     assert "127.0.0.1:1/none" in str(failed.value)
     assert "secret" not in str(failed.value)
     assert named(url) == "postgresql://127.0.0.1:1/none"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_quarantines_are_kept_and_bounded_as_in_a_file(
+    journal: PostgresJournal, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for adapter in ("postgres_quarantine", "sqlite_quarantine"):
+        module = f"cloud.journal.{adapter}"
+        monkeypatch.setattr(f"{module}.QUARANTINE_ENTRIES_PER_STORE_MAX", 4)
+        monkeypatch.setattr(f"{module}.QUARANTINE_BYTES_PER_STORE_MAX", 40)
+    rng = random.Random(seed)
+    other = SqliteJournal(tmp_path / "journal.db")
+    both: list[Journal] = [journal, other]
+    epochs = [each.take_ownership(SHARD, LOGIC_ERA, NOW_MS) for each in both]
+    for moment in range(12):
+        entries = [
+            quarantined(
+                bytes([rng.randrange(8)]),
+                store=rng.choice(["", "S1", "S2"]),
+                payload=bytes(rng.randrange(20)),
+                received_at_ms=NOW_MS + rng.randrange(100),
+            )
+            for _ in range(rng.randrange(6))
+        ]
+        settled = [Settlement(rng.randrange(1, 9), "redriven", "done")] if moment % 3 else []
+        write = JournalWrite(quarantined=entries, settled=settled)
+        for each, epoch in zip(both, epochs, strict=True):
+            each.commit(epoch, write)
+        assert list(journal.quarantine()) == list(other.quarantine())
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "type_name", "values"),
+    [
+        (int8_array, "int8[]", []),
+        (int8_array, "int8[]", [0, -1, 2**63 - 1, -(2**63)]),
+        (int8_array, "int8[]", [None, 7, None]),
+        (bool_array, "bool[]", [True, False]),
+        (bytea_array, "bytea[]", [b"", bytes(range(256))]),
+        (text_array, "text[]", ["", "NULL", "{,}", '"\\', "\N{SNOWMAN}\n"]),
+    ],
+)
+def test_columns_arrive_as_they_were_packed(
+    journal: PostgresJournal, column: Callable[[Any], object], type_name: str, values: list[Any]
+) -> None:
+    sql = f"SELECT %s = %s::{type_name}"
+    found = journal._connection.execute(sql.encode(), (column(values), values)).fetchone()
+    assert found == (True,)
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00", "\x01", "\x010", "\x01\x00", "\x00\x011", "a\x01b\x00c", ""]
+)
+def test_any_text_comes_back_and_sorts_as_before(text: str) -> None:
+    assert unescaped(escaped(text)) == text
+    assert "\x00" not in escaped(text)
+    for other in ("", "\x00", "\x00\x00", "\x01", "\x02", "0", "a"):
+        assert (escaped(text) < escaped(other)) == (text < other)

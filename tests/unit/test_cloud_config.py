@@ -112,6 +112,16 @@ def test_every_mistake_of_a_file_is_named_at_once(tmp_path: Path) -> None:
             "journal.path: is missing; expected a path, or journal.url of PostgreSQL",
         ),
         (
+            'path = "data/journal.db"',
+            'path = "data/journal.db"\nurl = "postgresql://user:secret@host/db"',
+            "journal: path and url: expected one of them, not both",
+        ),
+        (
+            'path = "data/journal.db"',
+            'url = "postgres:/user:secret@host/db"',
+            "journal.url: expected postgresql://USER@HOST:PORT/DATABASE",
+        ),
+        (
             "[journal]",
             "[[journal]]",
             "journal = [{'path': 'data/journal.db'}]: a table is expected",
