@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from cloud import assembly, explaining, reports
+from cloud import assembly, broker, explaining, reports
 from cloud.api.access import ROLES, load_tokens, new_token, token_entry
 from cloud.bench.command import app as bench
 from cloud.config import Settings, load_policies, load_settings
@@ -64,6 +64,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
 async def _run(settings: Settings, policies: list[SetPolicy]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(broker.pass_over_leftovers)
 
     def stop() -> None:
         stopping.set()

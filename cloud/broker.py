@@ -1,18 +1,21 @@
 """How the cloud connects to its broker: one place for MQTT 5, TLS, limits and back-off."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from aiomqtt import Client, Message, ProtocolVersion, Will
+from aiomqtt import Client, Message, MqttError, ProtocolVersion, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from cloud.errors import ConfigInvalid
 from protocol.broker_settings import BrokerSettings
 from protocol.codec import FRAME_BYTES_MAX
+
+log = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 30
 CALL_TIMEOUT_S: Final = 10.0
@@ -46,6 +49,18 @@ class BackOff:
     def succeeded(self) -> None:
         """Start over from the shortest delay."""
         self._bound_s = BACK_OFF_FIRST_S
+
+
+def pass_over_leftovers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what nobody waited for, as an event loop's exception handler.
+
+    aiomqtt leaves futures behind when a connection ends while it connects or disconnects; whoever
+    needed the connection has been told already.
+    """
+    if isinstance(context.get("exception"), MqttError):
+        log.debug("broker: %s", context["exception"])
+    else:
+        loop.default_exception_handler(context)
 
 
 def new_client(
