@@ -1,216 +1,266 @@
-"""Kills, restarts and comparisons: a store sells on while its agent, broker and cloud are killed.
+"""Kills, restarts and comparisons: stores sell and customers order on while processes are killed.
 
-A cycle kills one victim, at a named point or at any moment, starts it again, and waits until an
-independent subscriber hears of a sale that was made after the kill. Now and then the store stops
-selling, and everything heard must agree with the truth.
+A cycle kills something, at a named point or at any moment, starts it again, and waits until an
+independent subscriber hears of a sale that was made after the kill, and the API does what it is
+asked. Then the load comes to rest, and the books must agree with the truth. Event loop.
 """
 
 import asyncio
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from json import dumps
-from pathlib import Path
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-from protocol.documents import StockDocument
+from edge.errors import OutboxFailed
 from protocol.topics import DEFAULT_ROOT, Topics
-from simulators.crash.outcome import RECOVERY_MAX_S, CrashOutcome, percentile
-from simulators.crash.points import Point, points_of
-from simulators.crash.victims import Victim, started
-from simulators.demo.broker import HOST, BrokerAddress, free_port
+from simulators.api_client.operations import until_healthy
+from simulators.api_client.reservations import ReservationsApi
+from simulators.crash.customers import Customer, Ledger
+from simulators.crash.gate import Gate
+from simulators.crash.ground import Ground
+from simulators.crash.inspection import Findings, Inspector, is_empty
+from simulators.crash.options import CrashOptions
+from simulators.crash.outcome import CrashOutcome
+from simulators.crash.plan import Plan, Strike
+from simulators.crash.points import Point
+from simulators.crash.recovery import Recovery, until
+from simulators.crash.shop import GTINS, Shop, trade
+from simulators.crash.truth import Truth
 from simulators.demo.checker import compare
-from simulators.demo.config_files import broker_config
 from simulators.demo.heard import Heard
 from simulators.demo.subscriber import Subscriber
-from simulators.demo.truth import SkuLocationKey
 from simulators.demo.verify import verify
 from simulators.errors import DemoFailed
-from simulators.outage.ground import CLOUD_CONFIG, EDGE_CONFIG, TILL_CONFIG
-from simulators.outage.shop import STORE, TILLS, Shop
+from simulators.fencing.private_postgres import PrivatePostgres
 
-FACTS_PER_S: Final = 60.0
 READY_DEADLINE_S: Final = 60.0
-RECOVERY_DEADLINE_S: Final = 45.0
-COMPARE_EVERY: Final = 25
-RANDOM_SHARE: Final = 0.4
-BROKER_SHARE: Final = 0.12
-RANDOM_MOMENT_MAX_S: Final = 1.0
-POLL_S: Final = 0.01
+RECOVERY_DEADLINE_S: Final = 60.0
+AGREEMENT_DEADLINE_S: Final = 20.0
+DRAIN_DEADLINE_S: Final = 20.0
+DRAIN_POLL_S: Final = 0.1
+FULL_EVERY: Final = 10
+VERIFY_EVERY: Final = 50
 NS_PER_S: Final = 1_000_000_000
-
-
-class CrashOptions(NamedTuple):
-    """The command line of `stocktruth-sim crash`."""
-
-    folder: Path
-    cycles: int
-    seed: int
-
-    def command(self) -> str:
-        """Return the command that repeats this campaign."""
-        return f"stocktruth-sim crash --cycles {self.cycles} --seed {self.seed}"
 
 
 class Campaign:
     """One campaign. `told` is given how many cycles are over."""
 
-    def __init__(self, options: CrashOptions, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        options: CrashOptions,
+        told: Callable[[int], None],
+        postgres: PrivatePostgres | None = None,
+    ) -> None:
+        self.outcome: Final = CrashOutcome(seed=options.seed, journal=options.journal)
         self._options: Final = options
         self._told: Final = told
-        self._rng: Final = Random(f"{options.seed}/crash")
-        self._points: Final = [p for p in points_of("sqlite") if p.moment != "birth"]
-        self._waiting: Final[defaultdict[str, deque[tuple[int, int]]]] = defaultdict(deque)
-        self._heard_through_ns = 0
-        self._heard: Final = Heard(Topics(DEFAULT_ROOT), self._on_state, lambda _: None)
-        self._shop: Final = Shop(
-            options.folder, FACTS_PER_S, Random(f"{options.seed}/shop"), self._on_sold
+        self._ground: Final = Ground(options, postgres)
+        self._plan: Final = Plan(
+            self._random("plan"), options.journal, options.stores, options.points
         )
-        self._outcome: Final = CrashOutcome(seed=options.seed)
-        self._address: Final = BrokerAddress(HOST, free_port())
-        self._victims: Final = self._make_victims()
-
-    def _make_victims(self) -> dict[str, Victim]:
-        folder = self._options.folder
-        url, root = dumps(self._address.url), dumps(DEFAULT_ROOT)
-        (folder / "broker.toml").write_text(broker_config(*self._address))
-        (folder / "cloud.toml").write_text(CLOUD_CONFIG.format(url=url, root=root))
-        tills = "".join(
-            TILL_CONFIG.format(name=dumps(name), spool=dumps(str(folder / name))) for name in TILLS
-        )
-        store = EDGE_CONFIG.format(store=dumps(STORE), url=url, root=root)
-        (folder / "store.toml").write_text(store + tills)
-        broker = ("iotcore", "--config", "broker.toml", "--log-level", "ERROR")
-        trapped = "simulators.crash.victim"
-        cloud = (trapped, "cloud", "sqlite", "run", "--config", str(folder / "cloud.toml"))
-        edge = (trapped, "edge", "sqlite", "run", "--config", str(folder / "store.toml"))
-        return {
-            name: Victim(name, arguments, folder)
-            for name, arguments in (("broker", broker), ("cloud", cloud), ("edge", edge))
+        self._truth: Final = Truth()
+        self._ledger: Final = Ledger()
+        self._gate: Final = Gate()
+        self._heard: Final = Heard(Topics(DEFAULT_ROOT), lambda *_: None, lambda _: None)
+        self._inspector: Final = Inspector(self._truth, self._ledger, self._ground.open_reader)
+        today = datetime.now(UTC).date()
+        self._shops: Final[dict[str, Shop]] = {
+            store: Shop(
+                store, self._ground.folder_of(store), self._truth, self._random(store), today
+            )
+            for store in self._ground.stores
         }
+        self._numbers: Final = count(1)
+        self._recovery: Final = Recovery(self._shops, self._heard, self._customer("probes"))
 
-    def _on_sold(self, gtin: str, ordinal: int, at_ns: int) -> None:
-        self._waiting[gtin].append((ordinal, at_ns))
+    def _random(self, name: str) -> Random:
+        return Random(f"{self._options.seed}/{name}")
 
-    def _on_state(self, key: SkuLocationKey, document: StockDocument, at_ns: int) -> None:
-        del at_ns
-        waiting = self._waiting[key.gtin]
-        while waiting and waiting[0][0] <= document.ledger.sold:
-            self._heard_through_ns = max(self._heard_through_ns, waiting.popleft()[1])
+    def _customer(self, name: str) -> Customer:
+        return Customer(
+            ReservationsApi(self._ground.connection()),
+            self._ledger,
+            self._truth,
+            [(store, GTINS) for store in self._ground.stores],
+            self._random(name),
+            self._numbers,
+        )
 
     async def run(self) -> CrashOutcome:
-        """Run to the end. Raises `SimulatorError`."""
-        for victim in self._victims.values():
-            await started(victim, self._address)
-        subscriber = Subscriber(*self._address, Topics(DEFAULT_ROOT), self._heard)
-        listening = asyncio.create_task(subscriber.run())
+        """Run until everything is killed, or a promise is broken. Raises `SimulatorError`."""
+        began_s = time.monotonic()
         try:
-            self._shop.open()
-            await self._until(self._knows_the_opening, READY_DEADLINE_S, "the opening count")
-            await self._kill_them_all()
+            await self._guarded()
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
-            for victim in self._victims.values():
-                await victim.stop()
-        return await self._judged()
+            await self._ground.stop()
+        await self._verify()
+        self._sum_up()
+        self.outcome.lasted_s = round(time.monotonic() - began_s, 1)
+        return self.outcome
 
-    def _knows_the_opening(self) -> bool:
-        return len(self._heard.states) == len(self._shop.truth)
+    async def _guarded(self) -> None:
+        """Live, unless something fails; the first failure is the one that is told."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks: list[asyncio.Task[None]] = []
+                await self._live(lambda each: tasks.append(group.create_task(each)))
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first_of(errors) from errors
+
+    async def _live(self, begin: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        ground = self._ground
+        await ground.start(ground.broker)
+        begin(Subscriber(*ground.address, Topics(DEFAULT_ROOT), self._heard).run())
+        for point in self._plan.births:
+            await self._kill_at_birth(point)
+        for victim in (ground.cloud, *ground.agents):
+            await ground.start(victim)
+        for shop in self._shops.values():
+            shop.open()
+        await until(self._agree, READY_DEADLINE_S, "the opening counts")
+        await until_healthy(ground.connection())
+        for trader in self._traders():
+            begin(trader)
+        self._gate.open()
+        await self._kill_them_all()
+
+    def _traders(self) -> Iterator[Coroutine[Any, Any, None]]:
+        shops, rate = list(self._shops.values()), self._options.facts_per_s
+        yield trade(shops, self._gate, rate, self._random("trade"))
+        for number in range(self._options.customers):
+            yield self._customer(f"customer {number}").run(self._gate)
+
+    async def _kill_at_birth(self, point: Point) -> None:
+        """Let a process die in its first life, before it has done anything."""
+        ground = self._ground
+        victim = ground.cloud if point.program == "cloud" else ground.agents[0]
+        await victim.start(f"arm {point.name} {point.calls_max}")
+        reached = await victim.hit(point.patience_s) is not None
+        await victim.kill()
+        self.outcome.births += 1
+        self.outcome.kind(point.name).note(reached=reached)
 
     async def _kill_them_all(self) -> None:
-        left = self._options.cycles
-        while left:
-            closing = asyncio.Event()
-            trading = asyncio.create_task(self._shop.trade(closing))
-            for _ in range(min(COMPARE_EVERY, left)):
-                await self._cycle()
-                left -= 1
-                self._told(self._outcome.cycles)
-            closing.set()
-            await trading
-            await self._compare()
+        cycles = self._options.cycles
+        for number in range(1, cycles + 1):
+            strike = self._plan.next()
+            await self._cycle(strike)
+            is_last = number == cycles
+            findings = await self._compare(full=is_last or number % FULL_EVERY == 0)
+            kind = self.outcome.kind(strike.kind)
+            kind.lost += findings.lost
+            kind.doubled += findings.doubled
+            self._told(number)
+            if not findings.is_clean:
+                self.outcome.violations.append(f"cycle {number}, {strike.kind}:")
+                self.outcome.violations += findings.violations
+                return
+            if not is_last and number % VERIFY_EVERY == 0:
+                await self._verify()
+            self._gate.open()
 
-    async def _cycle(self) -> None:
-        point = self._draw()
-        if point is None:
-            broker = self._rng.random() < BROKER_SHARE / RANDOM_SHARE
-            name = "broker" if broker else self._rng.choice(("edge", "cloud"))
-            victim, kind, reached = self._victims[name], f"{name}.random", True
-            await asyncio.sleep(self._rng.random() * RANDOM_MOMENT_MAX_S)
-            killed_ns = await victim.kill()
-        else:
-            victim, kind = self._victims[point.program], point.name
-            reached, killed_ns = await self._spring(victim, point)
+    async def _cycle(self, strike: Strike) -> None:
+        ground = self._ground
+        await asyncio.sleep(strike.delay_s)
+        reached, killed_ns = await self._strike(strike)
+        probes = self._recovery.sell_probes(ground.stores_behind(strike.target, strike.store))
+        await asyncio.sleep(strike.pause_s)
         started_ns = time.monotonic_ns()
-        await started(victim, self._address)
-        await self._until(
-            lambda: self._heard_through_ns > killed_ns, RECOVERY_DEADLINE_S, f"after {kind}"
-        )
+        supervising = asyncio.create_task(ground.supervise(strike.target))
+        try:
+            await ground.revive(strike.target, strike.store)
+            await self._recovery.until_served(
+                probes,
+                ask=strike.target not in ("edge", "broker"),
+                deadline_s=RECOVERY_DEADLINE_S,
+                what=f"the recovery after {strike.kind}",
+            )
+        finally:
+            supervising.cancel()
         now_ns = time.monotonic_ns()
-        for each in self._victims.values():
-            each.require_alive()
-        self._outcome.add(
-            kind,
+        ground.require_alive()
+        self.outcome.add(
+            strike.kind,
             reached=reached,
             killed_s=(now_ns - killed_ns) / NS_PER_S,
             started_s=(now_ns - started_ns) / NS_PER_S,
         )
 
-    def _draw(self) -> Point | None:
-        """Return a point, each as often as the others, or none for a random moment."""
-        if self._rng.random() < RANDOM_SHARE:
-            return None
-        fewest = min(self._kills(point) for point in self._points)
-        return self._rng.choice([p for p in self._points if self._kills(p) == fewest])
-
-    def _kills(self, point: Point) -> int:
-        kind = self._outcome.kinds.get(point.name)
-        return 0 if kind is None else kind.kills
-
-    async def _spring(self, victim: Victim, point: Point) -> tuple[bool, int]:
-        """Arm a point, and let the victim run into it; if it does not in time, kill it anyway."""
-        order = f"arm {point.name} {self._rng.randint(1, point.calls_max)}"
+    async def _strike(self, strike: Strike) -> tuple[bool, int]:
+        """Kill; return whether it died where it should, and when (monotonic, ns)."""
+        ground, point = self._ground, strike.point
+        if point is None:
+            return True, await ground.kill(strike.target, strike.store)
+        (victim,) = ground.victims_of(strike.target, strike.store)
+        order = f"arm {point.name} {strike.call}"
         if point.moment == "starting":
             await victim.kill()
             await victim.start(order)
         else:
             await victim.order(order)
-        reached = await victim.hit(point.patience_s)
-        return reached, await victim.kill()
+        hit_ns = await victim.hit(point.patience_s)
+        killed_ns = await victim.kill()
+        return hit_ns is not None, hit_ns or killed_ns
 
-    async def _compare(self) -> None:
-        """Wait until everything was heard, and hold it against the truth."""
-        with suppress(DemoFailed):
-            await self._until(
-                lambda: compare(self._shop.truth, self._heard.states).is_total,
-                READY_DEADLINE_S,
-                "agreement",
-            )
-        verdict = compare(self._shop.truth, self._heard.states)
-        self._outcome.comparisons += 1
-        self._outcome.lost += verdict.lost
-        self._outcome.doubled += verdict.doubled
-        self._outcome.violations += [str(each) for each in verdict.disagreements[:5]]
+    def _agree(self) -> bool:
+        return compare(self._truth.columns(), self._heard.states).is_total
 
-    async def _judged(self) -> CrashOutcome:
-        outcome = self._outcome
-        outcome.facts = self._shop.facts
-        status, outcome.verified = await verify(self._options.folder / "cloud.toml")
+    async def _compare(self, *, full: bool) -> Findings:
+        """Let everything come to rest, and hold it against the truth. The gate stays closed."""
+        await self._gate.close()
+        with suppress(DemoFailed):  # The inspector says what does not agree.
+            await until(self._agree, AGREEMENT_DEADLINE_S, "agreement")
+        heard = dict(self._heard.states)
+        findings = await asyncio.to_thread(self._inspector.inspect, heard, commands=full)
+        findings.note(self._heard.violations)
+        self.outcome.comparisons += 1
+        if full:
+            self.outcome.full_comparisons += 1
+            await self._until_drained(findings)
+        return findings
+
+    async def _until_drained(self, findings: Findings) -> None:
+        for store in self._ground.stores:
+            path = self._ground.outbox_of(store)
+            try:
+                await until(
+                    partial(is_empty, path),
+                    DRAIN_DEADLINE_S,
+                    f"the outbox of {store} to be empty",
+                    DRAIN_POLL_S,
+                )
+            except (DemoFailed, OutboxFailed) as error:
+                findings.violations.append(str(error))
+
+    async def _verify(self) -> None:
+        status, self.outcome.verified = await verify(self._ground.cloud_config)
+        self.outcome.verifications += 1
         if status:
-            outcome.violations.append(f"verify: {outcome.verified}")
-        outcome.violations += self._heard.violations[:5]
-        served = [each for kind in outcome.kinds.values() for each in kind.served_s]
-        if percentile(served, 99) > RECOVERY_MAX_S:
-            outcome.violations.append(f"recovery: p99 is above {RECOVERY_MAX_S:g} s")
-        return outcome
+            self.outcome.violations.append(f"verify: {self.outcome.verified}")
 
-    async def _until(self, holds: Callable[[], bool], deadline_s: float, what: str) -> None:
-        end_s = time.monotonic() + deadline_s
-        while not holds():  # Clocks and other processes have no event.
-            if time.monotonic() > end_s:
-                raise DemoFailed(f"waited {deadline_s:.0f} s for {what}")
-            await asyncio.sleep(POLL_S)
+    def _sum_up(self) -> None:
+        outcome = self.outcome
+        outcome.facts = sum(shop.facts for shop in self._shops.values())
+        outcome.lines = len(self._truth.lines)
+        outcome.lines_repeated = self._inspector.lines_repeated
+        outcome.acknowledged = self._ledger.acknowledged
+        outcome.requests_repeated = self._ledger.repeated
+        outcome.refused = dict(self._ledger.refused)
+        known = {name for name, kind in outcome.kinds.items() if kind.kills > kind.not_reached}
+        points = (*self._plan.births, *self._plan.points)
+        outcome.never_reached = [point.name for point in points if point.name not in known]
+        outcome.judge_recovery()
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -6,10 +6,12 @@ a folder that this user may enter. Main thread of the campaign.
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ BINARIES: Final = Path("/usr/lib/postgresql")
 USER: Final = "postgres"
 SUPERUSER: Final = "stocktruth"
 START_DEADLINE_S: Final = 60.0
+POLL_S: Final = 0.005
 ADVICE: Final = "PostgreSQL is not installed: apt-get install postgresql, or name one with --url"
 
 
@@ -35,10 +38,26 @@ class PrivatePostgres:
         """Make a cluster and start it; its durability is that of PostgreSQL's defaults."""
         data = str(self._folder / "data")
         self._run("initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "--no-locale", "-E", "UTF8")
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it on the cluster that it has; it recovers by itself. Raises `DemoFailed`."""
         options = f"-c listen_addresses={HOST} -p {self._port} -k {self._folder}"
         log = str(self._folder / "server.log")
         wait = ("-w", "-t", f"{START_DEADLINE_S:.0f}")
+        data = str(self._folder / "data")
         self._run("pg_ctl", "-D", data, "-l", log, *wait, "-o", options, "start")
+
+    def kill(self) -> None:
+        """End the server and everything it has started with SIGKILL; return when they are gone."""
+        pid = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ended = [pid, *map(int, children)]
+        for each in ended:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        while any(_runs(each) for each in ended):
+            time.sleep(POLL_S)
 
     def database(self, name: str) -> str:
         """Make a database, and return its URL."""
@@ -66,6 +85,14 @@ class PrivatePostgres:
         if done.returncode != 0:
             said = (self._folder / "commands.log").read_text(errors="replace")
             raise DemoFailed(f"{program} ended with {done.returncode}:\n{said}")
+
+
+def _runs(pid: int) -> bool:
+    """Say whether a process that was killed is still at it; a corpse is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

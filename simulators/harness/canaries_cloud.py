@@ -205,13 +205,15 @@ def _two_versions_in_flight(plot: Plot) -> None:
     plot.wrap(PublisherSession, "_publish", around)
 
 
-def _conflate_to_oldest(plot: Plot) -> None:
-    def put_first(self: Backlog, entry: Retained) -> None:
-        in_flight = self._in_flight.get(entry.key)  # A planted bug.
-        place = self._waiting if in_flight is None else self._behind  # As above.
-        place.setdefault(entry.key, entry)
+def _forget_behind_a_flight(plot: Plot) -> None:
+    def around(offer: Method) -> Method:
+        def offer_if_idle(self: Backlog, entry: Retained) -> bool:
+            is_busy = entry.key in self._in_flight  # A planted bug.
+            return is_busy or bool(offer(self, entry))
 
-    plot.put(Backlog, "_put", put_first)
+        return offer_if_idle
+
+    plot.wrap(Backlog, "offer", around)
 
 
 def _promise_what_was_not_confirmed(plot: Plot) -> None:
@@ -315,7 +317,13 @@ CLOUD_CANARIES: Final = (
     Canary("one-too-many", "P4", "one more than there is may be reserved", _one_too_many),
     Canary("reserved-uncounted", "P4", "what is reserved may be reserved", _reserved_not_counted),
     Canary("two-in-flight", "P6", "two versions of a topic race", _two_versions_in_flight),
-    Canary("conflate-to-oldest", "P6", "conflation keeps the oldest", _conflate_to_oldest),
+    Canary(
+        "conflated-update-lost",
+        "P6",
+        "what changes while a version is in flight is forgotten",
+        _forget_behind_a_flight,
+        ("delay_ms",),
+    ),
     Canary(
         "marker-too-far",
         "P6",
@@ -324,7 +332,13 @@ CLOUD_CANARIES: Final = (
         ("kill", "drop"),
     ),
     Canary("no-compensation", "P4", "a failed order keeps its parcels", _no_compensation),
-    Canary("stores-mixed", "P7", "residents are found by GTIN alone", _stores_share_residents),
+    Canary(
+        "stores-mixed",
+        "P7",
+        "residents are found by GTIN alone",
+        _stores_share_residents,
+        ("kill",),
+    ),
     Canary("by-chance", "P8", "evolve draws lots", _decide_by_chance),
     Canary("version-stands-still", "P6", "a change keeps its version", _version_stands_still),
 )
