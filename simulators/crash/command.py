@@ -1,6 +1,7 @@
 """From the command line to a crash campaign and back: progress, output, exit status."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ STATUS_INTERRUPTED: Final = 130
 def run_crash(options: CrashOptions, tell: Callable[[str], None], *, as_json: bool) -> int:
     """Run, and return the exit status: 1 on any violation or failure."""
     errors = Console(stderr=True)
+    # The MQTT client complains of every lost connection, and connections are lost here all the time.
+    logging.getLogger("mqtt").setLevel(logging.CRITICAL)
     say = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
     try:
         outcome = asyncio.run(_crash(options, errors))

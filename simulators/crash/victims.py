@@ -82,12 +82,18 @@ class Victim:
         except TimeoutError:
             return None
         words = line.split()
-        return int(words[2]) if words[:1] == [b"hit"] else None
+        if words[:1] != [b"hit"]:
+            return None
+        # Not `kill`, which would look whether it lives, and take its status from who waits for it.
+        await self._running.wait()
+        return int(words[2])
 
     async def kill(self) -> int:
         """SIGKILL, unless it is dead; return when, by the monotonic clock in nanoseconds."""
         process = self._running
         at_ns = time.monotonic_ns()
+        if self.has_ended:
+            return at_ns
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
