@@ -28,7 +28,7 @@ from simulators.crash.outcome import CrashOutcome
 from simulators.crash.plan import Plan, Strike
 from simulators.crash.points import Point
 from simulators.crash.recovery import Recovery, until
-from simulators.crash.shop import GTINS, Shop, trade
+from simulators.crash.shop import GTINS, Shop, Trade
 from simulators.crash.truth import Truth
 from simulators.demo.checker import compare
 from simulators.demo.heard import Heard
@@ -75,6 +75,9 @@ class Campaign:
             )
             for store in self._ground.stores
         }
+        self._trade: Final = Trade(
+            list(self._shops.values()), options.facts_per_s, self._random("trade")
+        )
         self._numbers: Final = count(1)
         self._recovery: Final = Recovery(self._shops, self._heard, self._customer("probes"))
 
@@ -132,8 +135,7 @@ class Campaign:
         await self._kill_them_all()
 
     def _traders(self) -> Iterator[Coroutine[Any, Any, None]]:
-        shops, rate = list(self._shops.values()), self._options.facts_per_s
-        yield trade(shops, self._gate, rate, self._random("trade"))
+        yield self._trade.run(self._gate)
         for number in range(self._options.customers):
             yield self._customer(f"customer {number}").run(self._gate)
 
@@ -205,7 +207,10 @@ class Campaign:
             await victim.start(order)
         else:
             await victim.order(order)
-        hit_ns = await victim.hit(point.patience_s)
+        names = ground.stores_behind(strike.target, strike.store)
+        in_a_hurry = [self._shops[name] for name in names] if point.is_rare else []
+        with self._trade.hurry(in_a_hurry):
+            hit_ns = await victim.hit(point.patience_s)
         killed_ns = await victim.kill()
         return hit_ns is not None, hit_ns or killed_ns
 
@@ -253,9 +258,8 @@ class Campaign:
         outcome.acknowledged = self._ledger.acknowledged
         outcome.requests_repeated = self._ledger.repeated
         outcome.refused = dict(self._ledger.refused)
-        known = {name for name, kind in outcome.kinds.items() if kind.kills > kind.not_reached}
         points = (*self._plan.births, *self._plan.points)
-        outcome.never_reached = [point.name for point in points if point.name not in known]
+        outcome.note_points(point.name for point in points)
         outcome.judge_recovery()
 
 

@@ -1,6 +1,6 @@
 """What a crash campaign found, in words and as JSON. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
 
 from msgspec import Struct, field
@@ -66,6 +66,7 @@ class CrashOutcome(Struct, kw_only=True):
     verifications: int = 0
     verified: str = ""
     kinds: dict[str, Kind] = field(default_factory=dict)
+    not_drawn: list[str] = field(default_factory=list)
     never_reached: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -102,6 +103,14 @@ class CrashOutcome(Struct, kw_only=True):
         kinds = (kind for name, kind in self.kinds.items() if name.startswith(prefix))
         return [each for kind in kinds for each in kind.recovered_s]
 
+    def note_points(self, names: Iterable[str]) -> None:
+        """Note which of these points nothing died at."""
+        for name in names:
+            if name not in self.kinds:
+                self.not_drawn.append(name)
+            elif self.kinds[name].kills == self.kinds[name].not_reached:
+                self.never_reached.append(name)
+
     def judge_recovery(self) -> None:
         """Note a violation when recovery takes too long."""
         p99_s = percentile(self.times_of(""), 99)
@@ -121,8 +130,8 @@ class CrashOutcome(Struct, kw_only=True):
         yield f"                       from the start {_spread(started)}"
         yield (
             f"{self.cycles} cycles and {self.births} deaths at birth in {self.lasted_s:.0f} s,"
-            f" {self.points_hit} named points hit; never reached:"
-            f" {', '.join(self.never_reached) or 'none'}"
+            f" {self.points_hit} named points hit, {len(self.not_drawn)} not drawn;"
+            f" drawn and never reached: {', '.join(self.never_reached) or 'none'}"
         )
         yield (
             f"{self.facts} facts, {self.lines} till lines ({self.lines_repeated} read twice);"

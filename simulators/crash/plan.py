@@ -23,7 +23,7 @@ RANDOM_TARGETS: Final[Mapping[JournalKind, Sequence[Target]]] = {
         *("everything",) * 2,
     ),
 }
-DELAY_MAX_S: Final = 0.8
+DELAY_MAX_S: Final = 0.6
 PAUSE_MAX_S: Final = 0.2
 
 

@@ -8,7 +8,8 @@ again. Runs in the campaign's event loop; a document takes less than a milliseco
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -39,6 +40,7 @@ REFUND_SHARE: Final = 0.06
 VOID_SHARE: Final = 0.06
 TAKEN_BACK_SHARE: Final = 0.05
 VOIDABLE_MAX: Final = 50
+HURRIED_FACTS_PER_S: Final = 400.0
 BEHIND_MAX_S: Final = 0.5
 """When the machine has no time to write, the stores do not make up for more than this."""
 
@@ -146,14 +148,33 @@ class Shop:
         return SkuLocationKey(self.store, gtin)
 
 
-async def trade(shops: Sequence[Shop], gate: Gate, facts_per_s: float, rng: Random) -> None:
-    """Let the stores make facts at this rate in total while the gate is open, until cancelled."""
-    due_s = time.monotonic()
-    while True:
-        async with gate.turn():
-            facts = rng.choice(shops).act()
-        due_s = max(due_s + facts / facts_per_s, time.monotonic() - BEHIND_MAX_S)
-        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+class Trade:
+    """Lets the stores make facts at a steady rate in total, faster while that is asked for."""
+
+    def __init__(self, shops: Sequence[Shop], facts_per_s: float, rng: Random) -> None:
+        self._shops: Final = shops
+        self._rng: Final = rng
+        self._steady_per_s: Final = facts_per_s
+        self._hurried: Sequence[Shop] = ()
+
+    @contextmanager
+    def hurry(self, shops: Sequence[Shop]) -> Iterator[None]:
+        """Let these stores sell as if there was a queue at each till."""
+        self._hurried = shops
+        try:
+            yield
+        finally:
+            self._hurried = ()
+
+    async def run(self, gate: Gate) -> None:
+        """Trade while the gate is open, until cancelled."""
+        due_s = time.monotonic()
+        while True:
+            async with gate.turn():
+                facts = self._rng.choice(self._hurried or self._shops).act()
+            per_s = HURRIED_FACTS_PER_S if self._hurried else self._steady_per_s
+            due_s = max(due_s + facts / per_s, time.monotonic() - BEHIND_MAX_S)
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
 
 def _now_ms() -> int:
