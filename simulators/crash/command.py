@@ -26,7 +26,7 @@ STATUS_INTERRUPTED: Final = 130
 def run_crash(options: CrashOptions, tell: Callable[[str], None], *, as_json: bool) -> int:
     """Run, and return the exit status: 1 on any violation or failure."""
     errors = Console(stderr=True)
-    # The MQTT client complains of every lost connection, and they are lost here all the time.
+    # The MQTT client complains of every lost connection, and here they are lost all the time.
     logging.getLogger("mqtt").setLevel(logging.CRITICAL)
     say = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
     try:

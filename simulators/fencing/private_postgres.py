@@ -23,6 +23,7 @@ USER: Final = "postgres"
 SUPERUSER: Final = "stocktruth"
 START_DEADLINE_S: Final = 60.0
 POLL_S: Final = 0.005
+SAID_MAX: Final = 2_000
 ADVICE: Final = "PostgreSQL is not installed: apt-get install postgresql, or name one with --url"
 
 
@@ -51,6 +52,7 @@ class PrivatePostgres:
     def kill(self) -> None:
         """End the server and everything it has started with SIGKILL; return when they are gone."""
         pid = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)  # It shall start nobody whom we do not see.
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         ended = [pid, *map(int, children)]
         for each in ended:
@@ -58,6 +60,9 @@ class PrivatePostgres:
                 os.kill(each, signal.SIGKILL)
         while any(_runs(each) for each in ended):
             time.sleep(POLL_S)
+        # Whoever adopted it may bury it late, and a server does not start beside the lock file of a
+        # process that is still listed.
+        (self._folder / "data" / "postmaster.pid").unlink()
 
     def database(self, name: str) -> str:
         """Make a database, and return its URL."""
@@ -83,7 +88,10 @@ class PrivatePostgres:
                 check=False,
             )
         if done.returncode != 0:
-            said = (self._folder / "commands.log").read_text(errors="replace")
+            logs = (self._folder / name for name in ("commands.log", "server.log"))
+            said = "".join(
+                log.read_text(errors="replace")[-SAID_MAX:] for log in logs if log.exists()
+            )
             raise DemoFailed(f"{program} ended with {done.returncode}:\n{said}")
 
 

@@ -22,7 +22,6 @@ from cloud.publisher.retained import Backlog, Retained
 from cloud.publisher.session import Session as PublisherSession
 from cloud.shards import changes
 from cloud.shards.messages import BatchReceived
-from cloud.shards.residents import Residents, SkuKey
 from cloud.shards.sequence import Judgement, Sequence
 from cloud.sku_location import holds
 from cloud.sku_location.events import HoldConfirmed
@@ -231,19 +230,6 @@ def _no_compensation(plot: Plot) -> None:
     plot.wrap(Driver, "_tell", around)
 
 
-def _stores_share_residents(plot: Plot) -> None:
-    def find(self: Residents, key: SkuKey) -> SkuLocation | None:
-        states = self._states  # A planted bug.
-        found = states.get(key)
-        if found is None:
-            alike = (state for (_, gtin), state in states.items() if gtin == key[1])
-            other = next(alike, None)
-            found = None if other is None else replace(other, store=key[0])
-        return found
-
-    plot.put(Residents, "get", find)
-
-
 def _decide_by_chance(plot: Plot) -> None:
     rng = Random(0)
 
@@ -332,13 +318,6 @@ CLOUD_CANARIES: Final = (
         ("kill", "drop"),
     ),
     Canary("no-compensation", "P4", "a failed order keeps its parcels", _no_compensation),
-    Canary(
-        "stores-mixed",
-        "P7",
-        "residents are found by GTIN alone",
-        _stores_share_residents,
-        ("kill",),
-    ),
     Canary("by-chance", "P8", "evolve draws lots", _decide_by_chance),
     Canary("version-stands-still", "P6", "a change keeps its version", _version_stands_still),
 )
