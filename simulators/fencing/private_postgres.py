@@ -60,9 +60,10 @@ class PrivatePostgres:
                 os.kill(each, signal.SIGKILL)
         while any(_runs(each) for each in ended):
             time.sleep(POLL_S)
-        # Whoever adopted it may bury it late, and a server does not start beside the lock file of a
-        # process that is still listed.
+        # Whoever adopted it may bury it late, and a server does not start beside the lock files of
+        # a process that is still listed.
         (self._folder / "data" / "postmaster.pid").unlink()
+        (self._folder / f".s.PGSQL.{self._port}.lock").unlink()
 
     def database(self, name: str) -> str:
         """Make a database, and return its URL."""
