@@ -41,6 +41,7 @@ class SimulatedBroker:
         self._retained: dict[str, bytes] = {}
         self._saved: dict[str, bytes] = {}
         self._saved_at_s = 0.0
+        self._lives = 0
         self._clients: dict[str, SimulatedClient] = {}
         self._cut_hosts: Final[set[str]] = set()
         self._context: Final = contextvars.copy_context()
@@ -60,6 +61,7 @@ class SimulatedBroker:
     def crash(self) -> None:
         """Lose every connection, and what was not saved."""
         self.is_up = False
+        self._lives += 1
         is_kept = self.rng.random() < KEEPS_AUTOSAVE
         self._retained = dict(self._saved) if is_kept else {}
         clients, self._clients = self._clients, {}
@@ -114,14 +116,17 @@ class SimulatedBroker:
             is_late = bool(self.faults.will_late) and self.rng.random() < self.faults.will_late
             if is_late:
                 self.note("broker: late will")
-            self.later(WILL_LATE_S if is_late else WILL_DELAY_S, self._tell_will, client.will)
+            delay_s = WILL_LATE_S if is_late else WILL_DELAY_S
+            self.later(delay_s, self._tell_will, client.will, self._lives)
 
     def leave(self, client: SimulatedClient) -> None:
         """Forget a client."""
         if self._clients.get(client.identifier) is client:
             del self._clients[client.identifier]
 
-    def _tell_will(self, will: Will) -> None:
+    def _tell_will(self, will: Will, life: int) -> None:
+        if life != self._lives:
+            return  # A broker that crashed has forgotten whose will it had to tell.
         payload = will.payload
         data = payload.encode() if isinstance(payload, str) else bytes(payload or b"")  # type: ignore[arg-type] # Ours are bytes.
         self.take(will.topic, data, retain=will.retain)
