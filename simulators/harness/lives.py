@@ -68,7 +68,7 @@ class Life:
         """SIGCONT: everything that waited runs now."""
         self.is_paused = False
         for handle in self._held:
-            self._loop.call_soon(handle._run, context=self.context)  # noqa: SLF001 # asyncio's own way to run one.
+            self._loop.call_soon(_run_unless_cancelled, handle, context=self.context)
         self._held.clear()
 
     def end(self) -> None:
@@ -95,3 +95,9 @@ def note_connection(connection: apsw.Connection) -> None:
     life = LIFE.get()
     if isinstance(life, Life):
         life.connections.append(connection)
+
+
+def _run_unless_cancelled(handle: asyncio.Handle) -> None:
+    """Run what waited, unless what ran before it has called it off."""
+    if not handle.cancelled():
+        handle._run()  # noqa: SLF001 # asyncio's own way to run one.

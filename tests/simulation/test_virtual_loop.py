@@ -130,3 +130,24 @@ def test_who_is_paused_does_it_all_later() -> None:
         return turns
 
     assert run(pause()) == [1.0, 6.5, 7.5]
+
+
+def test_what_is_called_off_by_what_waited_with_it_does_not_happen() -> None:
+    async def pause() -> list[str]:
+        happened: list[str] = []
+        loop = asyncio.get_running_loop()
+
+        def call_off() -> None:
+            happened.append("called off")
+            later.cancel()
+
+        life = Life("sleeper", loop)
+        loop.call_later(1, call_off, context=life.context)
+        later = loop.call_later(1, happened.append, "happened", context=life.context)
+        life.pause()
+        await asyncio.sleep(2)
+        life.resume()
+        await asyncio.sleep(1)
+        return happened
+
+    assert run(pause()) == ["called off"]
