@@ -2,6 +2,8 @@
 
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,15 @@ import typer
 
 from cloud.bench import availability as availability_bench
 from cloud.bench import belief as belief_bench
+from cloud.bench import ingest as ingest_bench
 from cloud.bench.availability import AvailabilityReport, Size
 from cloud.bench.belief import BeliefReport
+from cloud.bench.showing import progress_bar, show
+from cloud.bench.traffic import Size as TrafficSize
 from cloud.console import print_json
+
+Seed = Annotated[int, typer.Option(help="The same seed makes the same traffic.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(help="Measure what is promised to be fast.", no_args_is_help=True)
 
@@ -44,6 +52,21 @@ def availability(
 
 
 @app.command()
+def ingest(
+    facts: Annotated[int, typer.Option(min=2_000, max=100_000_000)] = 800_000,
+    stores: Annotated[int, typer.Option(min=1, max=5_000)] = 10,
+    articles: Annotated[int, typer.Option(min=1, max=100_000, help="Per store.")] = 10_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Ingest batches into a durable journal, beside a bare loop over the same bytes and rows."""
+    size = TrafficSize(stores=stores, articles=articles)
+    with _folder() as folder, progress_bar("ingest") as advance:
+        report = ingest_bench.bench(folder, size, facts, seed, advance)
+    show(report, as_json=as_json)
+
+
+@app.command()
 def belief(
     sku_locations: Annotated[int, typer.Option(min=1, max=20_000_000)] = 1_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -56,6 +79,12 @@ def belief(
         typer.echo("\n".join(_belief_lines(report)))
     if not report.holds:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="stocktruth-bench-") as folder:
+        yield Path(folder)
 
 
 def _belief_lines(report: BeliefReport) -> list[str]:

@@ -68,7 +68,7 @@ class Life:
         """SIGCONT: everything that waited runs now."""
         self.is_paused = False
         for handle in self._held:
-            self._loop.call_soon(_run_unless_cancelled, handle, context=self.context)
+            self._loop.call_soon(_run_unless_cancelled, handle, context=self.context.copy())
         self._held.clear()
 
     def end(self) -> None:
