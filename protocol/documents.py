@@ -5,6 +5,7 @@ Times are RFC 3339 in UTC with milliseconds. Quantities are whole steps of `meas
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -179,6 +180,7 @@ class CloudDocument(Struct, frozen=True, kw_only=True):
     published_through: int = 0
 
 
+@lru_cache(maxsize=4_096)
 def timestamp(time_ms: int) -> str:
     """Return milliseconds since the Unix epoch as an RFC 3339 UTC timestamp."""
     seconds, milliseconds = divmod(time_ms, 1000)

@@ -42,6 +42,7 @@ from cloud.shards.messages import Done, ReorderChange
 from cloud.shards.quarantining import quarantined_fact
 from cloud.shards.record_layer import RecordKey, RecordLayer
 from cloud.shards.residents import Residents, SkuKey
+from cloud.shards.running_sales import RunningSales, first_sale
 from cloud.shards.signals import may_signal, signal_refused
 from cloud.shards.till_lines import claim_of
 from cloud.sku_location.decide import cause_of, decide
@@ -58,11 +59,12 @@ from protocol.facts import (
     SaleVoided,
     StockFact,
     TillLine,
+    UnitsSold,
 )
 from protocol.ids import parse_gtin
 from protocol.updates import STATES_PER_UPDATE_MAX
 
-StoreFact = DeviceHealthChanged | FactsShed
+StoreFact = (DeviceHealthChanged, FactsShed)
 """Facts about a store's equipment rather than about goods: journalled, counted, nothing else."""
 
 
@@ -93,7 +95,8 @@ class Changes:
         self.records: Final = RecordLayer(journal)
         self.command_keys: Final[dict[str, CommandKeyRow]] = {}
         self.effects: Final[list[EffectRow]] = []
-        self.states: Final[dict[SkuKey, SkuLocation]] = {}
+        self._states: Final[dict[SkuKey, SkuLocation]] = {}
+        self._running: Final[dict[SkuKey, RunningSales]] = {}
         self.positions: Final[dict[SkuKey, int]] = {}
         self.quarantined: Final[list[Quarantined]] = []
         self.facts_applied = 0
@@ -194,10 +197,27 @@ class Changes:
         return state
 
     def _current(self, key: SkuKey) -> SkuLocation | None:
-        return self.states.get(key) or self._residents.get(key) or self._activated.get(key)
+        running = self._running.pop(key, None)
+        if running is not None:
+            return self._settle(key, running)
+        return self._states.get(key) or self._residents.get(key) or self._activated.get(key)
+
+    def _settle(self, key: SkuKey, running: RunningSales) -> SkuLocation:
+        """Let sales that were only heard make their state."""
+        state = self._states[key] = running.state()
+        self.positions[key] = running.position
+        return state
+
+    def _is_active(self, key: SkuKey) -> bool:
+        return (
+            key in self._running
+            or key in self._states
+            or key in self._activated
+            or self._residents.get(key) is not None
+        )
 
     def _activate(self, store: str, gtins: Iterable[str]) -> None:
-        absent = [gtin for gtin in gtins if self._current((store, gtin)) is None]
+        absent = [gtin for gtin in gtins if not self._is_active((store, gtin))]
         if not absent:
             return
         for row in self._journal.states_of(store, absent):
@@ -237,9 +257,10 @@ class Changes:
             earlier = self._claims.get(claim[:3]) or claimed.get((claim.transaction, claim.line))
             if earlier is not None:
                 return self._repeated(claim, earlier)
-        refused = self._tell(stamp, position, seq, fact)
-        if refused is not None:
-            return refused
+        if type(fact) is not UnitsSold or not self._hear_sale(stamp, position, seq, fact):
+            refused = self._tell(stamp, position, seq, fact)
+            if refused is not None:
+                return refused
         self.facts_applied += 1
         if claim is not None:
             self._claims[claim[:3]] = claim
@@ -254,6 +275,18 @@ class Changes:
             f" from input {earlier.position}, fact {earlier.seq}"
         )
         return Refused(Refusal.TRANSACTION_CONFLICT, detail)
+
+    def _hear_sale(self, stamp: Stamp, position: int, seq: int, sale: UnitsSold) -> bool:
+        """Take in a plain sale at little cost; `False`: it is not plain."""
+        key = (stamp.store, sale.gtin)
+        running = self._running.get(key)
+        if running is not None:
+            return running.hear(stamp, position, seq, sale)
+        state = self._current(key)
+        running = first_sale(state, stamp, position, seq, sale) if state is not None else None
+        if running is not None:
+            self._running[key] = running
+        return running is not None
 
     def _tell(self, stamp: Stamp, position: int, seq: int, fact: StockFact) -> Refused | None:
         key = (stamp.store, fact.gtin)
@@ -275,7 +308,7 @@ class Changes:
                 self._note_reorder(position, state)
         if not ledger_closes(state):
             raise AssertionError(f"the ledger does not close (P5): {state}")
-        self.states[key] = state
+        self._states[key] = state
         self.positions[key] = position
         return None
 
@@ -334,7 +367,7 @@ class Changes:
             if state.reorder is not None and (known is None or state.reorder != known.reorder):
                 self._note_reorder(position, state)
         for key, state in desk.states.items():
-            self.states[key] = state
+            self._states[key] = state
             self.positions[key] = position
         for record_key, record in desk.records.changed.items():
             self.records.put(record)
@@ -349,6 +382,14 @@ class Changes:
             raise AssertionError(f"a reorder of goods in no measure: {state}")
         change = ReorderChange(store=state.store, gtin=state.gtin, reorder=reorder, measure=measure)
         self._reorders[state.store, state.gtin, reorder.number] = (position, change)
+
+    @property
+    def states(self) -> dict[SkuKey, SkuLocation]:
+        """Every SKU-location that changed, in its newest state."""
+        for key, running in self._running.items():
+            self._settle(key, running)
+        self._running.clear()
+        return self._states
 
     @property
     def active(self) -> dict[SkuKey, SkuLocation]:

@@ -62,13 +62,17 @@ def believed(state: SkuLocation, message: object, events: Sequence[AnyEvent], at
 
     `at_ms` is when it happened, as far as its clock can be believed.
     """
-    kind = type(message)
-    if kind is UnitsSold and state.belief:
-        return _after_sale(state, message, events, at_ms)
+    if isinstance(message, UnitsSold) and state.belief:
+        return (
+            state.belief
+            if _is_absorbed(events)
+            else after_sale(state.belief, message.quantity, at_ms)
+        )
     if isinstance(message, StockCounted | TagsSwept):
         return _after_count(state, message, at_ms)
     if _is_absorbed(events):
         return state.belief
+    kind = type(message)
     notes_of = _NOTES_OF.get(kind)
     if notes_of is None:
         notes = b"".join(_note_of_event(event, at_ms) for event in events)
@@ -93,15 +97,12 @@ def posterior_of(data: bytes) -> Posterior:
     return posterior
 
 
-def _after_sale(state: SkuLocation, sale: Any, events: Sequence[AnyEvent], at_ms: int) -> bytes:
-    """Hear a sale: the commonest fact, so it costs least."""
-    data = state.belief
-    if _is_absorbed(events):
-        return data
+def after_sale(data: bytes, quantity: int, at_ms: int) -> bytes:
+    """Return a belief that has heard of a sale: the commonest fact, so it costs least."""
     if knows_tags(data):
-        return _thought_through(data + note(NoteKind.SOLD, at_ms, sale.quantity, 1))
+        return _thought_through(data + note(NoteKind.SOLD, at_ms, quantity, 1))
     start = heard_from(data)
-    return _thought_through(data[:start] + with_sale(data[start:], at_ms, sale.quantity))
+    return _thought_through(data[:start] + with_sale(data[start:], at_ms, quantity))
 
 
 def _thought_through(data: bytes) -> bytes:

@@ -51,6 +51,7 @@ def unpack(packed: bytes, base: int, step: int) -> Cells:
 def normalised(cells: Cells) -> Cells:
     """Return the cells with weights that add up to 1."""
     total = 0.0
+    # Not sum(): from Python 3.12 on it rounds otherwise.
     for weight in cells.values():
         total += weight
     return {cell: weight / total for cell, weight in cells.items()}

@@ -32,7 +32,8 @@ _CENTILINES_PER_EVENT: Final = 300
 
 def settle(posterior: Posterior, now_ms: int) -> None:
     """Bring a belief up to a time; a time before its own changes nothing."""
-    _close_open(posterior, now_ms)
+    if posterior.open:
+        _close_open(posterior, now_ms)
     elapsed_ms = now_ms - posterior.as_of_ms
     if elapsed_ms < _DRIFT_FROM_MS:
         return

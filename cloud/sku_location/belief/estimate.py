@@ -41,9 +41,12 @@ def estimate(state: SkuLocation, now_ms: int) -> Estimate:
 
 def estimate_of(posterior: Posterior, now_ms: int, book: int) -> Estimate:
     """Return what a settled belief says, beside the book."""
-    _let_open_sales_leave(posterior)
+    if posterior.open:
+        _let_open_sales_leave(posterior)
     distribution = _with_shelves(posterior, posterior.counts, now_ms)
-    best = max(distribution, key=lambda count: (distribution[count], -abs(count - book)))
+    likeliest = max(distribution.values())
+    candidates = [count for count, share in distribution.items() if share == likeliest]
+    best = min(candidates, key=lambda count: abs(count - book))
     low, high = interval(distribution, best, INTERVAL)
     p_out = distribution.get(0, 0.0)
     return Estimate(
@@ -58,8 +61,11 @@ def estimate_of(posterior: Posterior, now_ms: int, book: int) -> Estimate:
 
 
 def interval(distribution: Mapping[int, float], best: int, share: float) -> tuple[int, int]:
-    """Return the bounds of the shortest run of counts around the best one that holds a share."""
-    counts = sorted(distribution)
+    """Return the bounds of the shortest run of counts around the best one that holds a share.
+
+    The counts of the distribution are in order.
+    """
+    counts = list(distribution)
     low = high = counts.index(best)
     held = distribution[best]
     while held < share and (low > 0 or high < len(counts) - 1):

@@ -197,16 +197,26 @@ def _sell_untagged(posterior: Posterior, quantity: int, lines: int) -> None:
     less = min(0.2, rates.SALE_LESS * mistakes) if per_line > 1 else 0.0
     more = min(0.25, rates.SALE_MORE * mistakes)
     extra = 1 if posterior.step == 1 and per_line < _GRAMS_LIKE else per_line
+    right, unaccounted = 1.0 - more - less, rates.UNACCOUNTED
+    weight_of = cells.get
+    # `add` written out: this is what nearly every fact comes to.
     for (gone, hidden), weight in posterior.cells.items():
-        add(cells, gone, max(0, hidden - quantity + per_line), weight * false)
+        left = hidden - quantity
+        cell = (gone, max(0, left + per_line))
+        cells[cell] = weight_of(cell, 0.0) + weight * false
         true = weight * (1.0 - false)
-        if hidden < quantity:
+        if left < 0:
             # Goods were sold that could not be there: one of the two is wrong.
-            add(cells, gone, 0, true * rates.UNACCOUNTED * 10)
+            cell = (gone, 0)
+            cells[cell] = weight_of(cell, 0.0) + true * unaccounted * 10
             continue
-        add(cells, gone, hidden - quantity, true * (1.0 - more - less))
-        add(cells, gone, max(0, hidden - quantity - extra), true * more)
-        add(cells, gone, hidden - quantity + extra, true * less)
+        cell = (gone, left)
+        cells[cell] = weight_of(cell, 0.0) + true * right
+        cell = (gone, max(0, left - extra))
+        cells[cell] = weight_of(cell, 0.0) + true * more
+        if less:
+            cell = (gone, left + extra)
+            cells[cell] = weight_of(cell, 0.0) + true * less
     posterior.reweigh(cells)
 
 

@@ -77,24 +77,30 @@ def with_sale(packed: bytes, at_ms: int, quantity: int) -> bytes:
     """Return notes after one more sale that has no second witness."""
     if packed:
         kind, _, sold, lines, _ = _LAYOUT.unpack_from(packed, len(packed) - NOTE_BYTES)
-        if kind == NoteKind.SOLD and lines < LINES_MAX:
-            merged = note(NoteKind.SOLD, at_ms, sold + quantity, lines + 1)
+        if kind == _SOLD and lines < LINES_MAX:
+            merged = _LAYOUT.pack(_SOLD, at_ms, sold + quantity, lines + 1, NO_DIGEST)
             return packed[:-NOTE_BYTES] + merged
     return packed + note(NoteKind.SOLD, at_ms, quantity, 1)
 
 
+_SOLD: Final = int(NoteKind.SOLD)
+
+
 def think(posterior: Posterior, packed: bytes) -> None:
     """Let everything that was heard change the belief, in order."""
-    for heard in notes_in(packed):
-        settle(posterior, heard.at_ms)
-        _hear(posterior, heard)
+    for fields in _LAYOUT.iter_unpack(packed):
+        kind, at_ms, quantity, lines, _ = fields
+        settle(posterior, at_ms)
+        if kind == _SOLD:
+            # Most of all; one that is not looked up in the table.
+            leaving.sold(posterior, quantity, lines, at_ms)
+        else:
+            _hear(posterior, Note(*fields))
 
 
 def _hear(posterior: Posterior, heard: Note) -> None:  # noqa: C901 # A table of calls.
     kind, at_ms, quantity = heard.kind, heard.at_ms, heard.quantity
-    if kind == NoteKind.SOLD:
-        leaving.sold(posterior, quantity, heard.detail, at_ms)
-    elif kind == NoteKind.SALE_UNDONE:
+    if kind == NoteKind.SALE_UNDONE:
         leaving.sale_undone(posterior, quantity)
     elif kind == NoteKind.RETURNED:
         arriving.returned(posterior, quantity, at_ms)

@@ -21,6 +21,31 @@ DAY_MS: Final = 86_400_000
 class Posterior:
     """Cells, tags, and what has been learnt of this SKU-location. See `Belief` for the fields."""
 
+    __slots__ = (
+        "as_of_ms",
+        "cells",
+        "counted_at_ms",
+        "demand_centidays",
+        "demand_centilines",
+        "error_percent",
+        "exits_missed",
+        "exits_read",
+        "hidden_sweeps",
+        "misses",
+        "open",
+        "reads",
+        "received_at_ms",
+        "shelf_all",
+        "shelf_part",
+        "shelves",
+        "sold_at_ms",
+        "step",
+        "surplus",
+        "surplus_at_ms",
+        "swept_at_ms",
+        "tags",
+    )
+
     def __init__(self, cells: Cells, as_of_ms: int) -> None:
         self.cells = cells
         self.step = 1
@@ -40,14 +65,30 @@ class Posterior:
 
     @classmethod
     def of(cls, belief: Belief) -> "Posterior":
-        """Unpack a belief."""
+        """Unpack a belief. Field by field: every published state asks for it."""
         cells = cell_packing.unpack(belief.cells, belief.base, belief.step)
         posterior = cls(cells, belief.as_of_ms)
         posterior.step = belief.step
-        posterior.tags = tags.unpack(belief.tags)
+        if belief.tags:
+            posterior.tags = tags.unpack(belief.tags)
         posterior.open = list(belief.open)
-        for name in _CARRIED:
-            setattr(posterior, name, getattr(belief, name))
+        posterior.hidden_sweeps = belief.hidden_sweeps
+        posterior.reads = belief.reads
+        posterior.misses = belief.misses
+        posterior.exits_read = belief.exits_read
+        posterior.exits_missed = belief.exits_missed
+        posterior.demand_centilines = belief.demand_centilines
+        posterior.demand_centidays = belief.demand_centidays
+        posterior.sold_at_ms = belief.sold_at_ms
+        posterior.received_at_ms = belief.received_at_ms
+        posterior.swept_at_ms = belief.swept_at_ms
+        posterior.counted_at_ms = belief.counted_at_ms
+        posterior.shelves = belief.shelves
+        posterior.shelf_all = belief.shelf_all
+        posterior.shelf_part = belief.shelf_part
+        posterior.surplus = belief.surplus
+        posterior.surplus_at_ms = belief.surplus_at_ms
+        posterior.error_percent = belief.error_percent
         return posterior
 
     def packed(self) -> Belief:
@@ -59,8 +100,24 @@ class Posterior:
             step=step,
             tags=tags.pack(self.tags),
             as_of_ms=self.as_of_ms,
+            hidden_sweeps=self.hidden_sweeps,
+            reads=self.reads,
+            misses=self.misses,
+            exits_read=self.exits_read,
+            exits_missed=self.exits_missed,
             open=tuple(self.open),
-            **{name: getattr(self, name) for name in _CARRIED},
+            demand_centilines=self.demand_centilines,
+            demand_centidays=self.demand_centidays,
+            sold_at_ms=self.sold_at_ms,
+            received_at_ms=self.received_at_ms,
+            swept_at_ms=self.swept_at_ms,
+            counted_at_ms=self.counted_at_ms,
+            shelves=self.shelves,
+            shelf_all=self.shelf_all,
+            shelf_part=self.shelf_part,
+            surplus=self.surplus,
+            surplus_at_ms=self.surplus_at_ms,
+            error_percent=self.error_percent,
         )
 
     @property
@@ -181,24 +238,3 @@ class Posterior:
     def _gone_shares(self, tag: Tag) -> list[float]:
         odds, index = self.odds(), self.tags.index(tag)
         return [tags.gone_share(odds, index, gone) for gone in range(self.gone_max + 1)]
-
-
-_CARRIED: Final = (
-    "hidden_sweeps",
-    "reads",
-    "misses",
-    "exits_read",
-    "exits_missed",
-    "demand_centilines",
-    "demand_centidays",
-    "sold_at_ms",
-    "received_at_ms",
-    "swept_at_ms",
-    "counted_at_ms",
-    "shelves",
-    "shelf_all",
-    "shelf_part",
-    "surplus",
-    "surplus_at_ms",
-    "error_percent",
-)
