@@ -12,6 +12,7 @@ import typer
 from cloud.bench import availability as availability_bench
 from cloud.bench import belief as belief_bench
 from cloud.bench import ingest as ingest_bench
+from cloud.bench import resident as resident_bench
 from cloud.bench.availability import AvailabilityReport, Size
 from cloud.bench.belief import BeliefReport
 from cloud.bench.showing import progress_bar, show
@@ -63,6 +64,21 @@ def ingest(
     size = TrafficSize(stores=stores, articles=articles)
     with _folder() as folder, progress_bar("ingest") as advance:
         report = ingest_bench.bench(folder, size, facts, seed, advance)
+    show(report, as_json=as_json)
+
+
+@app.command()
+def resident(
+    sku_locations: Annotated[int, typer.Option(min=1_000, max=100_000_000)] = 1_000_000,
+    active: Annotated[int, typer.Option(min=1_000, help="In memory at most.")] = 1_000_000,
+    articles: Annotated[int, typer.Option(min=1, max=100_000, help="Per store.")] = 10_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Weigh active SKU-locations with beliefs, and activate others that are stored."""
+    stored = TrafficSize(stores=max(1, sku_locations // articles), articles=articles)
+    with _folder() as folder, progress_bar("resident") as advance:
+        report = resident_bench.bench(folder, stored, active, seed, advance)
     show(report, as_json=as_json)
 
 

@@ -93,14 +93,15 @@ def bench(folder: Path, size: Size, facts: int, seed: int, advance: Advance) -> 
     )
 
 
-def fill(path: Path, size: Size) -> Path:
-    """Make a journal in which every SKU-location of every store has been counted."""
+def fill(path: Path, size: Size, advance: Advance = lambda _: None) -> Path:
+    """Make a journal in which every SKU-location of every store has a past."""
     gtins = [gtin_of(number) for number in range(size.articles)]
-    scratch = SqliteJournal(path, durable=False)
-    owner_epoch = scratch.take_ownership(shard_name(0, 1), LOGIC_ERA, BENCH_MS)
+    journal = SqliteJournal(path, durable=False)
+    owner_epoch = journal.take_ownership(shard_name(0, 1), LOGIC_ERA, BENCH_MS)
     for number in range(size.stores):
-        scratch.commit(owner_epoch, stock_of(store_id(number), number + 1, gtins))
-    scratch.close()
+        journal.commit(owner_epoch, stock_of(store_id(number), number + 1, gtins))
+        advance((number + 1) / size.stores)
+    journal.close()
     return path
 
 

@@ -7,10 +7,16 @@ comes in baskets; the rest of the mix is what sensors and staff tell meanwhile.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloud.journal.rows import JournalWrite, StateRow, StoreRow, encode_state
+from cloud.sku_location.decide import cause_of, decide
+from cloud.sku_location.evolve import evolve
+from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import SkuLocation
 from protocol.codec import encode_batch, encode_fact
 from protocol.facts import (
@@ -18,12 +24,15 @@ from protocol.facts import (
     GoodsReceived,
     ShelfCounted,
     StockCounted,
+    StockFact,
     TagsMoved,
+    TagsSwept,
     UnitsReturned,
     UnitsSold,
 )
 
 BENCH_MS: Final = 1_790_000_000_000
+DAY_MS: Final = 86_400_000
 BATCH_FACTS: Final = 2_000
 """What an outbox sends at once when it has so much."""
 
@@ -31,7 +40,7 @@ MIX: Final = {"sold": 88, "returned": 4, "shelf": 3, "moved": 2, "received": 2, 
 """Per cent of the facts."""
 
 TAGGED_EVERY: Final = 10
-"""One article in so many carries tags, whose moves to the sales floor a portal tells."""
+"""One article in so many carries tags, and a portal tells of their moves to the sales floor."""
 
 BASKET_LINES_MAX: Final = 6
 OPENING_UNITS: Final = 20
@@ -64,24 +73,41 @@ def gtin_of(number: int) -> str:
 
 
 def stock_of(store: str, position: int, gtins: Sequence[str]) -> JournalWrite:
-    """Return the stock of one store, counted once, as a journal would have it."""
-    states = [
-        SkuLocation(
-            store=store,
-            gtin=gtin,
-            version=1,
-            measure="units",
-            on_hand=OPENING_UNITS,
-            opening=OPENING_UNITS,
-            counted=True,
-            opened_at_ms=BENCH_MS,
-            counted_at_ms=BENCH_MS,
-            as_of_ms=BENCH_MS,
+    """Return the stock of one store after a few days, as a journal would have it."""
+    lives = _lives()
+    rows = [
+        StateRow(
+            store,
+            gtin,
+            position,
+            encode_state(replace(lives[place % len(lives)], store=store, gtin=gtin)),
         )
-        for gtin in gtins
+        for place, gtin in enumerate(gtins)
     ]
-    rows = [StateRow(store, state.gtin, position, encode_state(state)) for state in states]
     return JournalWrite(states=rows, stores=[StoreRow(store, position, 1)])
+
+
+@cache
+def _lives() -> list[SkuLocation]:
+    """Return what becomes of a SKU-location: counted, some swept, sold a few times."""
+    return [_lived(number) for number in range(TAGGED_EVERY)]
+
+
+def _lived(sales: int) -> SkuLocation:
+    state = SkuLocation(store="S00000", gtin=gtin_of(0))
+    told: list[StockFact] = [_counted(state.gtin, BENCH_MS - 9 * DAY_MS)]
+    if sales == TAGGED_EVERY - 1:
+        told.append(_swept(state.gtin, BENCH_MS - 8 * DAY_MS))
+    for number in range(sales):
+        at_ms = BENCH_MS - (sales - number) * DAY_MS // 2
+        told.append(_till_line(UnitsSold, state.gtin, f"T{number}", 1, at_ms))
+    for seq, fact in enumerate(told, 1):
+        events = decide(state, fact, cause_of(fact, 1, seq), fact.occurred_at_ms)
+        if isinstance(events, Refused):
+            raise AssertionError(f"the bench's own fact is refused: {events}")
+        for event in events:
+            state = evolve(state, event)
+    return state
 
 
 class Traffic:
@@ -133,15 +159,7 @@ class Traffic:
         at_ms = self._clock_ms
         if kind in ("sold", "returned"):
             till_line = UnitsSold if kind == "sold" else UnitsReturned
-            return till_line(
-                occurred_at_ms=at_ms,
-                source="till-1",
-                gtin=gtin,
-                quantity=1,
-                measure="units",
-                transaction=transaction,
-                line=line,
-            )
+            return _till_line(till_line, gtin, transaction, line, at_ms)
         if kind == "moved":
             epcs = [self._rng.getrandbits(96).to_bytes(12)]
             return TagsMoved(
@@ -174,11 +192,41 @@ class Traffic:
                 weight_g=quantity * 250,
                 error_units=0.2,
             )
-        return StockCounted(
-            occurred_at_ms=at_ms,
-            source="staff",
-            gtin=gtin,
-            quantity=OPENING_UNITS,
-            measure="units",
-            evidence="document",
-        )
+        return _counted(gtin, at_ms)
+
+
+def _till_line(
+    kind: type[UnitsSold | UnitsReturned], gtin: str, transaction: str, line: int, at_ms: int
+) -> UnitsSold | UnitsReturned:
+    return kind(
+        occurred_at_ms=at_ms,
+        source="till-1",
+        gtin=gtin,
+        quantity=1,
+        measure="units",
+        transaction=transaction,
+        line=line,
+    )
+
+
+def _counted(gtin: str, at_ms: int) -> StockCounted:
+    return StockCounted(
+        occurred_at_ms=at_ms,
+        source="staff",
+        gtin=gtin,
+        quantity=OPENING_UNITS,
+        measure="units",
+        evidence="document",
+    )
+
+
+def _swept(gtin: str, at_ms: int) -> TagsSwept:
+    return TagsSwept(
+        occurred_at_ms=at_ms,
+        source="sweep-1",
+        gtin=gtin,
+        sweep="sweep-1",
+        quantity=OPENING_UNITS,
+        is_complete=True,
+        epcs=[number.to_bytes(12) for number in range(OPENING_UNITS)],
+    )

@@ -213,7 +213,7 @@ class Changes:
             key in self._running
             or key in self._states
             or key in self._activated
-            or self._residents.get(key) is not None
+            or key in self._residents
         )
 
     def _activate(self, store: str, gtins: Iterable[str]) -> None:

@@ -27,7 +27,7 @@ from cloud.shards.stamping import Buffers, NoBuffers, Stamping
 from cloud.sku_location.state import SkuLocation
 
 RESIDENTS_MAX: Final = 200_000
-"""About 0.7 kB each; a SKU-location beyond is activated again from the journal when needed."""
+"""About 0.6 kB each; a SKU-location beyond is activated again from the journal when needed."""
 
 PUBLISHED_ALONE_EVERY_MS: Final = 1_000
 """The publish position rides on other transactions; alone it gets one at most this often.
