@@ -12,6 +12,7 @@ import typer
 from cloud.bench import availability as availability_bench
 from cloud.bench import belief as belief_bench
 from cloud.bench import ingest as ingest_bench
+from cloud.bench import recover as recover_bench
 from cloud.bench import resident as resident_bench
 from cloud.bench.availability import AvailabilityReport, Size
 from cloud.bench.belief import BeliefReport
@@ -79,6 +80,21 @@ def resident(
     stored = TrafficSize(stores=max(1, sku_locations // articles), articles=articles)
     with _folder() as folder, progress_bar("resident") as advance:
         report = resident_bench.bench(folder, stored, active, seed, advance)
+    show(report, as_json=as_json)
+
+
+@app.command()
+def recover(
+    sku_locations: Annotated[int, typer.Option(min=1_000, max=100_000_000)] = 1_000_000,
+    kills: Annotated[int, typer.Option(min=2, max=1_000)] = 5,
+    articles: Annotated[int, typer.Option(min=1, max=100_000, help="Per store.")] = 10_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Kill a cloud under load, and see how soon it serves again."""
+    stored = TrafficSize(stores=max(1, sku_locations // articles), articles=articles)
+    with _folder() as folder, progress_bar("recover") as advance:
+        report = recover_bench.bench(folder, stored, kills, seed, advance)
     show(report, as_json=as_json)
 
 

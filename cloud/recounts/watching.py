@@ -2,14 +2,13 @@
 
 It asks each store for the recounts that are worth most. What it asks carries the store's day as
 key, so that a restart asks nobody twice. Runs on the cloud's event loop; the journal is read on a
-worker thread, through a reader of its own, in pieces, so that the shard is not held up.
+worker thread, through a reader of its own, in pieces (`pacing`), so that nobody is held up.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -19,6 +18,7 @@ from cloud.commands.recounts import ReviewCounts
 from cloud.ingest.offering import ShardInbox, offer_patiently
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import decode_state
+from cloud.pacing import in_pieces
 from cloud.recounts.choosing import Candidate, choose, looked_at
 from cloud.shards.messages import Submitted
 from cloud.sku_location.evidence import BOOK_FOLLOWS_FROM
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 INTERVAL_S: Final = 60.0
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
-STATES_PER_PIECE: Final = 500
 NO_TICKET: Final = 0
 """Nobody waits for the answer."""
 
@@ -70,8 +69,7 @@ class CountWatcher:
     async def _review(self, store: str, day: int) -> bool:
         """Ask for what one store's counts need; `False` when the shard had no room."""
         candidates: list[Candidate] = []
-        looking = self._candidates(store)
-        while piece := await asyncio.to_thread(_piece, looking):
+        async for piece in in_pieces(self._candidates(store)):
             candidates += [candidate for candidate in piece if candidate is not None]
         settled = [c.state.gtin for c in candidates if c.is_settled(BOOK_FOLLOWS_FROM)]
         doubtful = [c.state.gtin for c in choose(candidates, self._per_day)]
@@ -90,10 +88,6 @@ class CountWatcher:
     def _candidates(self, store: str) -> Iterator[Candidate | None]:
         now_ms = self._now_ms()
         return (looked_at(decode_state(row.data), now_ms) for row in self._reader.states(store))
-
-
-def _piece(looking: Iterator[Candidate | None]) -> list[Candidate | None]:
-    return list(islice(looking, STATES_PER_PIECE))
 
 
 def review_commands(

@@ -17,6 +17,7 @@ from cloud.commands.reorders import Escalate, Review
 from cloud.ingest.offering import ShardInbox, offer_patiently
 from cloud.journal.port import JournalReader
 from cloud.journal.rows import ReorderRow, decode_state
+from cloud.pacing import in_pieces
 from cloud.reorders.escalation import Patience, Unacknowledged
 from cloud.shards.messages import Submitted
 from cloud.sku_location.reorders import DAY_MS, wanted_quantity
@@ -90,7 +91,12 @@ class ReorderWatcher:
         """Ask for reviews at all stores; `False` when the shard had no room for all of them."""
         asked = 0
         for row in await asyncio.to_thread(self._reader.stores):
-            gtins = await asyncio.to_thread(self._gtins_to_review, row.store)
+            gtins = [
+                gtin
+                async for piece in in_pieces(self._gtins_to_review(row.store))
+                for gtin in piece
+                if gtin
+            ]
             for gtin in gtins:
                 if not await self._ask(Review(store=row.store, gtin=gtin)):
                     return False
@@ -99,13 +105,12 @@ class ReorderWatcher:
             log.info("reorders: %d positions are reviewed", asked)
         return True
 
-    def _gtins_to_review(self, store: str) -> list[str]:
+    def _gtins_to_review(self, store: str) -> Iterator[str | None]:
+        """Return of each SKU-location its GTIN, or nothing where nothing is to be ordered."""
         now_ms = self._now_ms()
-        return [
-            row.gtin
-            for row in self._reader.states(store)
-            if wanted_quantity(decode_state(row.data), now_ms) > 0
-        ]
+        for row in self._reader.states(store):
+            is_wanted = wanted_quantity(decode_state(row.data), now_ms) > 0
+            yield row.gtin if is_wanted else None
 
     async def _ask(self, command: AnyCommand) -> bool:
         submitted = Submitted(ticket=NO_TICKET, command=command)
