@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from cloud.bench import availability as availability_bench
 from cloud.bench import belief as belief_bench
+from cloud.bench import growth as growth_bench
 from cloud.bench import ingest as ingest_bench
 from cloud.bench import recover as recover_bench
 from cloud.bench import resident as resident_bench
@@ -22,6 +23,8 @@ from cloud.console import print_json
 
 Seed = Annotated[int, typer.Option(help="The same seed makes the same traffic.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+GROWTH_SIZES: Final = (10_000, 100_000, 1_000_000)
 
 app = typer.Typer(help="Measure what is promised to be fast.", no_args_is_help=True)
 
@@ -65,6 +68,21 @@ def ingest(
     size = TrafficSize(stores=stores, articles=articles)
     with _folder() as folder, progress_bar("ingest") as advance:
         report = ingest_bench.bench(folder, size, facts, seed, advance)
+    show(report, as_json=as_json)
+
+
+@app.command()
+def growth(
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=10_000, help="Stored; again and again.")
+    ] = None,
+    facts: Annotated[int, typer.Option(min=2_000, max=100_000_000)] = 96_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Ingest the same traffic into journals that hold ever more."""
+    with _folder() as folder, progress_bar("growth") as advance:
+        report = growth_bench.bench(folder, sizes or GROWTH_SIZES, facts, seed, advance)
     show(report, as_json=as_json)
 
 
