@@ -22,6 +22,7 @@ from cloud.shards.inbox import GROUP_FACTS_MAX, Inbox
 from cloud.shards.messages import BatchReceived, Committed, ShardInput
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
+from cloud.sku_location.belief import Estimator
 from cloud.sku_location.decide import LOGIC_ERA
 from protocol.bench_report import BenchReport, Figure
 from protocol.codec import decode_up
@@ -124,12 +125,13 @@ def run(path: Path, frames: Sequence[tuple[str, bytes]]) -> Ingested:
     name = shard_name(0, 1)
     shard = Shard(journal, name, journal.take_ownership(name, LOGIC_ERA, BENCH_MS))
     position = journal.position()
+    estimator = Estimator()
     facts = told_bytes = 0
     gc.collect()
     begun_s = time.perf_counter()
     for group in _groups(frames):
         committed = shard.commit(group, _arrival_ms(group))
-        told_bytes += _told_bytes(committed, position)
+        told_bytes += _told_bytes(committed, position, estimator)
         position = committed.position
         facts += committed.facts_applied
     seconds = time.perf_counter() - begun_s
@@ -154,9 +156,9 @@ def _arrival_ms(group: list[ShardInput]) -> int:
     return max(item.batch.sent_at_ms for item in group if isinstance(item, BatchReceived))
 
 
-def _told_bytes(committed: Committed, after: int) -> int:
+def _told_bytes(committed: Committed, after: int, estimator: Estimator) -> int:
     """Encode all that the publisher sends of a commit; return how much that is."""
-    arrays, retained = to_third_parties(committed, after, TOPICS)
+    arrays, retained = to_third_parties(committed, after, TOPICS, estimator.estimate)
     messages = (*to_stores(committed, TOPICS), *arrays)
     live = sum(len(message.payload) for message in messages)
     return live + sum(len(message.payload) for entry in retained for message in entry.messages)

@@ -43,7 +43,16 @@ TAGGED_EVERY: Final = 10
 """One article in so many carries tags, and a portal tells of their moves to the sales floor."""
 
 BASKET_LINES_MAX: Final = 6
-OPENING_UNITS: Final = 20
+OPENING_UNITS: Final = 200
+DELIVERED_UNITS: Final = 48
+"""What is delivered is about what is sold."""
+
+TAGS: Final = 12
+"""Of a tagged article that are known."""
+
+BATCH_MS: Final = 3_600_000
+"""A batch tells of an hour: a store drains what it could not send."""
+
 _BLOCK: Final = 4_096
 
 
@@ -95,7 +104,8 @@ def _lives() -> list[SkuLocation]:
 
 def _lived(sales: int) -> SkuLocation:
     state = SkuLocation(store="S00000", gtin=gtin_of(0))
-    told: list[StockFact] = [_counted(state.gtin, BENCH_MS - 9 * DAY_MS)]
+    units = TAGS if sales == TAGGED_EVERY - 1 else OPENING_UNITS
+    told: list[StockFact] = [_counted(state.gtin, BENCH_MS - 9 * DAY_MS, units)]
     if sales == TAGGED_EVERY - 1:
         told.append(_swept(state.gtin, BENCH_MS - 8 * DAY_MS))
     for number in range(sales):
@@ -122,17 +132,17 @@ class Traffic:
 
     def batches(self, stores: Sequence[int], facts: int) -> Iterator[tuple[str, bytes]]:
         """Return so many facts as `(store, frame)`, the stores by turns."""
-        turn = 0
         while facts > 0:
-            count = min(facts, BATCH_FACTS)
-            yield self._batch(stores[turn % len(stores)], count)
-            facts -= count
-            turn += 1
+            self._clock_ms += BATCH_MS
+            for store in stores:
+                count = min(facts, BATCH_FACTS)
+                if count:
+                    yield self._batch(store, count)
+                facts -= count
 
     def _batch(self, store: int, count: int) -> tuple[str, bytes]:
         first_seq = self._next_seq.get(store, 1)
         self._next_seq[store] = first_seq + count
-        self._clock_ms += 1_000
         facts = [encode_fact(fact) for fact in self._facts(store, first_seq, count)]
         name = store_id(store)
         return name, encode_batch(name, 1, first_seq, self._clock_ms, facts)
@@ -149,19 +159,19 @@ class Traffic:
             if kind == "moved":
                 # The tagged one next to it.
                 place += TAGGED_EVERY - 1 - place % TAGGED_EVERY  # noqa: PLW2901 # As said.
-            yield self._fact(kind, self._gtin(store, place), transaction, line)
+            at_ms = self._clock_ms - BATCH_MS + BATCH_MS * index // count
+            yield self._fact(kind, self._gtin(store, place), transaction, line, at_ms)
 
     def _gtin(self, store: int, place: int) -> str:
         """Return the article at a place of a store's own ranking."""
         return self._gtins[(place + store * 7_919) % len(self._gtins)]
 
-    def _fact(self, kind: str, gtin: str, transaction: str, line: int) -> AnyFact:
-        at_ms = self._clock_ms
+    def _fact(self, kind: str, gtin: str, transaction: str, line: int, at_ms: int) -> AnyFact:
         if kind in ("sold", "returned"):
             till_line = UnitsSold if kind == "sold" else UnitsReturned
             return _till_line(till_line, gtin, transaction, line, at_ms)
         if kind == "moved":
-            epcs = [self._rng.getrandbits(96).to_bytes(12)]
+            epcs = [_epc(self._rng.randrange(TAGS))]
             return TagsMoved(
                 occurred_at_ms=at_ms,
                 source="portal-1",
@@ -176,7 +186,7 @@ class Traffic:
                 occurred_at_ms=at_ms,
                 source="dock-1",
                 gtin=gtin,
-                quantity=24,
+                quantity=DELIVERED_UNITS,
                 measure="units",
                 zone="backroom",
                 evidence="document",
@@ -192,7 +202,7 @@ class Traffic:
                 weight_g=quantity * 250,
                 error_units=0.2,
             )
-        return _counted(gtin, at_ms)
+        return _counted(gtin, at_ms, OPENING_UNITS)
 
 
 def _till_line(
@@ -209,12 +219,12 @@ def _till_line(
     )
 
 
-def _counted(gtin: str, at_ms: int) -> StockCounted:
+def _counted(gtin: str, at_ms: int, units: int) -> StockCounted:
     return StockCounted(
         occurred_at_ms=at_ms,
         source="staff",
         gtin=gtin,
-        quantity=OPENING_UNITS,
+        quantity=units,
         measure="units",
         evidence="document",
     )
@@ -226,7 +236,11 @@ def _swept(gtin: str, at_ms: int) -> TagsSwept:
         source="sweep-1",
         gtin=gtin,
         sweep="sweep-1",
-        quantity=OPENING_UNITS,
+        quantity=TAGS,
         is_complete=True,
-        epcs=[number.to_bytes(12) for number in range(OPENING_UNITS)],
+        epcs=[_epc(number) for number in range(TAGS)],
     )
+
+
+def _epc(number: int) -> bytes:
+    return number.to_bytes(12)

@@ -1,8 +1,10 @@
 """SKU-locations and reorders as the JSON documents that third parties read. Pure."""
 
+from collections.abc import Callable
+
 from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
-from cloud.sku_location.belief import estimate
+from cloud.sku_location.belief import Estimate, estimate
 from cloud.sku_location.state import Reorder, SkuLocation, reorder_id
 from protocol.documents import (
     Belief,
@@ -15,8 +17,11 @@ from protocol.documents import (
     timestamp,
 )
 
+Estimating = Callable[[SkuLocation, int], Estimate]
+"""How a belief is asked at a time; who asks about the same again and again has an `Estimator`."""
 
-def stock_document(state: SkuLocation) -> StockDocument:
+
+def stock_document(state: SkuLocation, estimating: Estimating = estimate) -> StockDocument:
     """Return the document of a state that somebody may be told of (`is_told`)."""
     cause, measure = state.cause, state.measure
     if cause is None or measure is None:
@@ -48,14 +53,14 @@ def stock_document(state: SkuLocation) -> StockDocument:
             quality_control=state.quality_control,
             in_return=state.in_return,
         ),
-        belief=_belief(state),
+        belief=_belief(state, estimating),
     )
 
 
-def _belief(state: SkuLocation) -> Belief | None:
+def _belief(state: SkuLocation, estimating: Estimating) -> Belief | None:
     if not state.belief:
         return None
-    known = estimate(state, state.as_of_ms)
+    known = estimating(state, state.as_of_ms)
     return Belief(
         best=known.best,
         low=known.low,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cloud.publisher.documents import Estimating
 from cloud.publisher.outgoing import Outgoing
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer, mirror_update, signal, task
@@ -12,6 +13,7 @@ from cloud.publisher.wms import (
     stock_arrays,
 )
 from cloud.shards.messages import Committed
+from cloud.sku_location.belief import estimate
 from protocol.topics import Topics
 from protocol.updates import Ack, Welcome
 
@@ -50,7 +52,7 @@ def newest_answers(answers: list[Ack | Welcome]) -> list[Ack | Welcome]:
 
 
 def to_third_parties(
-    committed: Committed, after: int, topics: Topics
+    committed: Committed, after: int, topics: Topics, estimating: Estimating = estimate
 ) -> tuple[list[Outgoing], list[Retained]]:
     """Return the arrays to send now, and what the broker should retain.
 
@@ -59,7 +61,7 @@ def to_third_parties(
     arrays: list[Outgoing] = []
     retained: list[Retained] = []
     for change in committed.changes:
-        entries = [retained_stock(state, after, topics) for state in change.states]
+        entries = [retained_stock(state, after, topics, estimating) for state in change.states]
         arrays.extend(stock_arrays(change.store, documents_of(entries), topics))
         retained.extend(entries)
     arrays.extend(notice_arrays(committed.notices, topics))

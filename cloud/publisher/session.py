@@ -26,6 +26,7 @@ from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer
 from cloud.publisher.wms import stock_arrays
 from cloud.shards.messages import Committed
+from cloud.sku_location.belief import Estimator
 from protocol.topics import Topics
 from protocol.updates import Ack
 
@@ -87,6 +88,7 @@ class Session:
         self._group: Final = asyncio.TaskGroup()
         self._moved: Final = asyncio.Event()
         self._telling: Final = asyncio.Lock()
+        self._estimator: Final = Estimator()
         self._is_busy = False
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -146,7 +148,9 @@ class Session:
     async def _tell_committed(self, item: Committed) -> None:
         for message in to_stores(item, self._topics):
             await self._send(message)
-        arrays, retained = to_third_parties(item, self._progress.head, self._topics)
+        arrays, retained = to_third_parties(
+            item, self._progress.head, self._topics, self._estimator.estimate
+        )
         for message in arrays:
             await self._send(message)
         self._progress.committed(item.position, retained)

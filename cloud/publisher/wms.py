@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cloud.publisher.documents import (
+    Estimating,
     is_open,
     notice_document,
     reorder_document,
@@ -24,6 +25,7 @@ from cloud.publisher.outgoing import (
 from cloud.publisher.retained import Retained
 from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
+from cloud.sku_location.belief import estimate
 from cloud.sku_location.state import SkuLocation
 from protocol.documents import encode_document
 from protocol.ids import StoreId
@@ -33,10 +35,14 @@ ARRAY_BYTES_MAX: Final = 262_144
 """Our arrays stay well below the 1 MiB that brokers are configured to let pass."""
 
 
-def retained_stock(state: SkuLocation, after: int, topics: Topics) -> Retained:
+def retained_stock(
+    state: SkuLocation, after: int, topics: Topics, estimating: Estimating = estimate
+) -> Retained:
     """Return the retained message of a state whose commit came next after position `after`."""
     topic = topics.stock_of(StoreId(state.store), state.gtin)
-    message = Outgoing(topic, encode_document(stock_document(state)), STOCK, retain=True)
+    message = Outgoing(
+        topic, encode_document(stock_document(state, estimating)), STOCK, retain=True
+    )
     return Retained(key=topic, version=state.version, after=after, messages=(message,))
 
 

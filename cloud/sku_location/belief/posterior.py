@@ -91,6 +91,16 @@ class Posterior:
         posterior.error_percent = belief.error_percent
         return posterior
 
+    def copy(self) -> "Posterior":
+        """Return another one that may change without this one."""
+        other = Posterior.__new__(Posterior)
+        for name in Posterior.__slots__:
+            setattr(other, name, getattr(self, name))
+        # Cells, shelves and what is open are replaced when they change, never written to.
+        other.open = list(self.open)
+        other.tags = [tag.copy() for tag in self.tags]
+        return other
+
     def packed(self) -> Belief:
         """Pack it again."""
         packed, base, step = cell_packing.pack(self.cells)

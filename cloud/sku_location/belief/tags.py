@@ -52,6 +52,12 @@ class Tag:
         self.misses = misses
         self.streak = 0
 
+    def copy(self) -> "Tag":
+        """Return another one that may change without this one."""
+        other = Tag(self.digest, self.odds, self.reads, self.misses)
+        other.streak = self.streak
+        return other
+
     def unread(self, healthy_read: float) -> float:
         """Return the probability that a sweep misses it while it is there."""
         read_steps = int(healthy_read * _READ_STEPS + 0.5)
