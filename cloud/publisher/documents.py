@@ -23,6 +23,15 @@ Estimating = Callable[[SkuLocation, int], Estimate]
 
 def stock_document(state: SkuLocation, estimating: Estimating = estimate) -> StockDocument:
     """Return the document of a state that somebody may be told of (`is_told`)."""
+    return _document(state, _belief(state, estimating))
+
+
+def book_document(state: SkuLocation) -> StockDocument:
+    """Return the same without what is believed."""
+    return _document(state, None)
+
+
+def _document(state: SkuLocation, belief: Belief | None) -> StockDocument:
     cause, measure = state.cause, state.measure
     if cause is None or measure is None:
         raise AssertionError(f"nothing can be told of {state.gtin}@{state.store} yet")
@@ -53,7 +62,7 @@ def stock_document(state: SkuLocation, estimating: Estimating = estimate) -> Sto
             quality_control=state.quality_control,
             in_return=state.in_return,
         ),
-        belief=_belief(state, estimating),
+        belief=belief,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from cloud.publisher.documents import Estimating
 from cloud.publisher.outgoing import Outgoing
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer, mirror_update, signal, task
@@ -10,10 +9,9 @@ from cloud.publisher.wms import (
     notice_arrays,
     retained_reorder,
     retained_stock,
-    stock_arrays,
+    stock_in_arrays,
 )
 from cloud.shards.messages import Committed
-from cloud.sku_location.belief import estimate
 from protocol.topics import Topics
 from protocol.updates import Ack, Welcome
 
@@ -52,23 +50,17 @@ def newest_answers(answers: list[Ack | Welcome]) -> list[Ack | Welcome]:
 
 
 def to_third_parties(
-    committed: Committed, after: int, topics: Topics, estimating: Estimating = estimate
+    committed: Committed, after: int, topics: Topics
 ) -> tuple[list[Outgoing], list[Retained]]:
     """Return the arrays to send now, and what the broker should retain.
 
-    `after` is the position of the commit before. Both share the bytes of each document.
+    `after` is the position of the commit before.
     """
     arrays: list[Outgoing] = []
     retained: list[Retained] = []
     for change in committed.changes:
-        entries = [retained_stock(state, after, topics, estimating) for state in change.states]
-        arrays.extend(stock_arrays(change.store, documents_of(entries), topics))
-        retained.extend(entries)
+        arrays.extend(stock_in_arrays(change.store, change.states, topics))
+        retained.extend(retained_stock(state, after, topics) for state in change.states)
     arrays.extend(notice_arrays(committed.notices, topics))
     retained.extend(retained_reorder(change, after, topics) for change in committed.reorders)
     return arrays, retained
-
-
-def documents_of(entries: list[Retained]) -> Iterator[bytes]:
-    """Return the documents that are retained by one message each."""
-    return (entry.messages[0].payload for entry in entries)

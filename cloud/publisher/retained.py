@@ -9,20 +9,22 @@ publisher's event loop owns it.
 
 from typing import Final, NamedTuple
 
-from cloud.publisher.outgoing import Outgoing
+from cloud.shards.messages import ReorderChange
+from cloud.sku_location.state import SkuLocation
 
 
 class Retained(NamedTuple):
     """One version of what a topic should retain.
 
     `after` is the journal position before the commit that made it: once everything else is
-    confirmed, that is how far the broker is. `messages` are published in this order.
+    confirmed, that is how far the broker is. `subject` is encoded when its turn has come
+    (`wms.messages_of`): what a newer version replaces first, never is.
     """
 
     key: str
     version: int
     after: int
-    messages: tuple[Outgoing, ...]
+    subject: SkuLocation | ReorderChange
 
 
 class Backlog:

@@ -16,7 +16,7 @@ from aiomqtt import Client
 
 from cloud.config import PublisherSettings
 from cloud.publisher.handover import Handover, Told
-from cloud.publisher.live import documents_of, to_stores, to_third_parties
+from cloud.publisher.live import to_stores, to_third_parties
 from cloud.publisher.marker import Marker
 from cloud.publisher.outgoing import CLOUD, Outgoing
 from cloud.publisher.progress import Progress
@@ -24,9 +24,10 @@ from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Page, Refill
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer
-from cloud.publisher.wms import stock_arrays
+from cloud.publisher.wms import messages_of, stock_in_arrays
 from cloud.shards.messages import Committed
 from cloud.sku_location.belief import Estimator
+from cloud.sku_location.state import SkuLocation
 from protocol.topics import Topics
 from protocol.updates import Ack
 
@@ -148,9 +149,7 @@ class Session:
     async def _tell_committed(self, item: Committed) -> None:
         for message in to_stores(item, self._topics):
             await self._send(message)
-        arrays, retained = to_third_parties(
-            item, self._progress.head, self._topics, self._estimator.estimate
-        )
+        arrays, retained = to_third_parties(item, self._progress.head, self._topics)
         for message in arrays:
             await self._send(message)
         self._progress.committed(item.position, retained)
@@ -174,7 +173,7 @@ class Session:
             self._group.create_task(self._publish_retained(backlog.take()))
 
     async def _publish_retained(self, entry: Retained) -> None:
-        for message in entry.messages:
+        for message in messages_of(entry, self._estimator.estimate):
             await self._publish(message)
         self._progress.backlog.confirm(entry)
         self._retained_window.leave()
@@ -212,7 +211,8 @@ class Session:
         newest = self._progress.backlog.page_ends(page.entries)
         self._moved.set()
         if page.store is not None:
-            for message in stock_arrays(page.store, documents_of(newest), self._topics):
+            states = [e.subject for e in newest if isinstance(e.subject, SkuLocation)]
+            for message in stock_in_arrays(page.store, states, self._topics):
                 await self._send(message)
 
     async def _marker_lane(self) -> None:

@@ -1,6 +1,8 @@
 """What a WMS or a channel hears: arrays at full rate, and one retained document per GTIN. Pure.
 
-A state is encoded once; the array and the retained message share its bytes.
+The arrays tell of every commit, so they hold the book alone. What is believed beside it takes ten
+times as long to work out; it is in the retained document, of which a busy broker hears only the
+newest (decision 13).
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,6 +10,7 @@ from typing import Final
 
 from cloud.publisher.documents import (
     Estimating,
+    book_document,
     is_open,
     notice_document,
     reorder_document,
@@ -26,7 +29,7 @@ from cloud.publisher.retained import Retained
 from cloud.records.notice import Notice
 from cloud.shards.messages import ReorderChange
 from cloud.sku_location.belief import estimate
-from cloud.sku_location.state import SkuLocation
+from cloud.sku_location.state import SkuLocation, reorder_id
 from protocol.documents import encode_document
 from protocol.ids import StoreId
 from protocol.topics import Topics
@@ -35,15 +38,44 @@ ARRAY_BYTES_MAX: Final = 262_144
 """Our arrays stay well below the 1 MiB that brokers are configured to let pass."""
 
 
-def retained_stock(
-    state: SkuLocation, after: int, topics: Topics, estimating: Estimating = estimate
-) -> Retained:
-    """Return the retained message of a state whose commit came next after position `after`."""
+def retained_stock(state: SkuLocation, after: int, topics: Topics) -> Retained:
+    """Return the entry of a state whose commit came next after position `after`."""
     topic = topics.stock_of(StoreId(state.store), state.gtin)
-    message = Outgoing(
-        topic, encode_document(stock_document(state, estimating)), STOCK, retain=True
-    )
-    return Retained(key=topic, version=state.version, after=after, messages=(message,))
+    return Retained(key=topic, version=state.version, after=after, subject=state)
+
+
+def retained_reorder(change: ReorderChange, after: int, topics: Topics) -> Retained:
+    """Return the entry of a reorder's revision."""
+    reorder = change.reorder
+    name = reorder_id(change.store, change.gtin, reorder.number)
+    topic = topics.reorder(StoreId(change.store), name)
+    return Retained(key=topic, version=reorder.revision, after=after, subject=change)
+
+
+def messages_of(entry: Retained, estimating: Estimating = estimate) -> tuple[Outgoing, ...]:
+    """Return what is published of an entry, in this order.
+
+    A reorder is retained while open, told a last time and removed when closed: who listens hears
+    how it ended; who comes later finds open reorders only.
+    """
+    topic, subject = entry.key, entry.subject
+    if isinstance(subject, SkuLocation):
+        payload = encode_document(stock_document(subject, estimating))
+        return (Outgoing(topic, payload, STOCK, retain=True),)
+    payload = encode_document(reorder_document(subject))
+    if is_open(subject.reorder):
+        return (Outgoing(topic, payload, REORDER, retain=True),)
+    last_word = Outgoing(topic, payload, REORDER_CLOSED)
+    removal = Outgoing(topic, b"", REORDER, retain=True)
+    return last_word, removal
+
+
+def stock_in_arrays(
+    store: str, states: Iterable[SkuLocation], topics: Topics
+) -> Iterator[Outgoing]:
+    """Return the books of one store's states as JSON arrays; what is believed is not in them."""
+    documents = (encode_document(book_document(state)) for state in states)
+    return stock_arrays(store, documents, topics)
 
 
 def stock_arrays(store: str, documents: Iterable[bytes], topics: Topics) -> Iterator[Outgoing]:
@@ -76,20 +108,3 @@ def notice_arrays(notices: Iterable[Notice], topics: Topics) -> Iterator[Outgoin
 
 def _json_array(documents: list[bytes]) -> bytes:
     return b"[" + b",".join(documents) + b"]"
-
-
-def retained_reorder(change: ReorderChange, after: int, topics: Topics) -> Retained:
-    """Return how a reorder is told: retained while open, told a last time and removed when closed.
-
-    Who listens hears how it ended; who comes later finds open reorders only.
-    """
-    document = reorder_document(change)
-    topic = topics.reorder(StoreId(change.store), document.reorder_id)
-    payload = encode_document(document)
-    if is_open(change.reorder):
-        messages: tuple[Outgoing, ...] = (Outgoing(topic, payload, REORDER, retain=True),)
-    else:
-        last_word = Outgoing(topic, payload, REORDER_CLOSED)
-        removal = Outgoing(topic, b"", REORDER, retain=True)
-        messages = (last_word, removal)
-    return Retained(key=topic, version=document.revision, after=after, messages=messages)

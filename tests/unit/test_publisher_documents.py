@@ -5,13 +5,13 @@ import json
 import msgspec
 import pytest
 
-from cloud.publisher.documents import stock_document
+from cloud.publisher.documents import book_document, stock_document
 from cloud.publisher.live import newest_answers, to_stores, to_third_parties
-from cloud.publisher.wms import ARRAY_BYTES_MAX, retained_reorder, stock_arrays
+from cloud.publisher.wms import ARRAY_BYTES_MAX, messages_of, retained_reorder, stock_arrays
 from cloud.shards.messages import Committed, ReorderChange, StoreChange
 from cloud.sku_location.state import Cause, Policy, Reorder, SkuLocation
 from protocol.codec import decode_down
-from protocol.documents import ReorderDocument, StockDocument
+from protocol.documents import ReorderDocument, StockDocument, encode_document
 from protocol.topics import Topics
 from protocol.updates import Ack, MirrorUpdate, ReorderSignal, Welcome
 
@@ -149,11 +149,11 @@ def test_only_the_newest_plain_acknowledgement_of_an_epoch_is_told() -> None:
     assert newest_answers(answers) == [answers[1], gap, welcome, answers[4], answers[5]]
 
 
-def test_a_state_is_encoded_once_for_array_and_retained_topic() -> None:
+def test_an_array_holds_the_book_and_the_retained_document_what_is_believed_too() -> None:
     arrays, retained = to_third_parties(Committed(position=12, changes=[CHANGE]), 11, TOPICS)
     (array,), (entry,) = arrays, retained
-    (message,) = entry.messages
-    assert array.payload == b"[" + message.payload + b"]"
+    (message,) = messages_of(entry)
+    assert array.payload == b"[" + encode_document(book_document(STATE)) + b"]"
     assert (array.topic, array.retain) == ("st/1/S001/stock", False)
     assert (message.topic, message.retain) == (f"st/1/S001/stock/{GTIN}", True)
     assert (entry.version, entry.after) == (7, 11)
@@ -175,7 +175,7 @@ def test_no_document_makes_no_array() -> None:
 
 def test_a_reorder_is_retained_while_open() -> None:
     entry = retained_reorder(reorder_change("open", revision=3), 11, TOPICS)
-    (message,) = entry.messages
+    (message,) = messages_of(entry)
     assert (message.topic, message.retain) == (f"st/1/S001/reorders/S001-{GTIN}-2", True)
     assert msgspec.json.decode(message.payload, type=ReorderDocument).revision == 3
     assert (entry.version, entry.after) == (3, 11)
@@ -183,7 +183,7 @@ def test_a_reorder_is_retained_while_open() -> None:
 
 @pytest.mark.parametrize("status", ["received", "cancelled"])
 def test_a_closed_reorder_is_told_a_last_time_and_then_removed(status: str) -> None:
-    last_word, removal = retained_reorder(reorder_change(status), 11, TOPICS).messages
+    last_word, removal = messages_of(retained_reorder(reorder_change(status), 11, TOPICS))
     assert msgspec.json.decode(last_word.payload, type=ReorderDocument).status == status
     assert not last_word.retain
     assert (removal.topic, removal.payload, removal.retain) == (last_word.topic, b"", True)
@@ -198,5 +198,5 @@ def test_what_is_retained_never_expires_and_everything_else_does() -> None:
     )
     arrays, retained = to_third_parties(committed, 11, TOPICS)
     messages = [*to_stores(committed, TOPICS), *arrays]
-    messages += [message for entry in retained for message in entry.messages]
+    messages += [message for entry in retained for message in messages_of(entry)]
     assert all((message.form.expiry_s is None) == message.retain for message in messages)

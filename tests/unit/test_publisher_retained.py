@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from cloud.publisher.marker import Marker, position_to_fill_from
 from cloud.publisher.progress import Progress
 from cloud.publisher.retained import Backlog, Retained
+from cloud.sku_location.state import SkuLocation
 from protocol.documents import CloudDocument
+
+STATE = SkuLocation(store="S001", gtin="00614141123452")
 
 
 def entry(key: str, version: int, after: int = 0) -> Retained:
-    return Retained(key=key, version=version, after=after, messages=())
+    return Retained(key=key, version=version, after=after, subject=STATE)
 
 
 def test_versions_that_wait_are_conflated_to_the_newest() -> None:
