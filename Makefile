@@ -11,9 +11,10 @@ CYCLES ?= 500
 HANDOVERS ?= 200
 MINUTES ?= 10
 INPUTS ?= 1000000
+BASE ?= HEAD~1
 SEED ?= 1
 
-.PHONY: demo test properties check clean lock simulate canaries crash fencing outage powercut fuzz
+.PHONY: demo test properties check clean lock simulate canaries crash fencing outage powercut fuzz bench bench-compare
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -48,6 +49,13 @@ powercut: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED) $(ARGS)
+
+# All benches, and docs/benchmarks.md; what a change cost: make bench-compare BASE=main~3.
+bench: $(INSTALLED)
+	$(BIN)/stocktruth-sim benchmarks $(ARGS)
+
+bench-compare: $(INSTALLED)
+	$(BIN)/stocktruth-sim bench-compare $(BASE) $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -88,8 +88,8 @@ def growth(
 
 @app.command()
 def resident(
-    sku_locations: Annotated[int, typer.Option(min=1_000, max=100_000_000)] = 1_000_000,
-    active: Annotated[int, typer.Option(min=1_000, help="In memory at most.")] = 1_000_000,
+    sku_locations: Annotated[int, typer.Option(min=20_000, max=100_000_000)] = 1_000_000,
+    active: Annotated[int, typer.Option(min=20_000, help="In memory at most.")] = 1_000_000,
     articles: Annotated[int, typer.Option(min=1, max=100_000, help="Per store.")] = 10_000,
     seed: Seed = 1,
     as_json: AsJson = False,

@@ -1,9 +1,11 @@
 """The built-in benches run, and what they assert holds on a small size too."""
 
 import msgspec
+import pytest
 from typer.testing import CliRunner
 
 from cloud.__main__ import app
+from protocol.bench_report import BenchReport
 
 
 def test_the_availability_bench_answers_what_it_measured() -> None:
@@ -14,3 +16,21 @@ def test_the_availability_bench_answers_what_it_measured() -> None:
     assert report["requests"] == 20
     assert 0 < report["p50_ms"] <= report["p99_ms"]
     assert (result.exit_code == 0) == (report["ratio"] <= report["ratio_max"])
+
+
+@pytest.mark.parametrize(
+    ("bench", "arguments"),
+    [
+        ("ingest", ["--facts", "6000", "--stores", "3", "--articles", "200"]),
+        ("growth", ["--facts", "4000", "--size", "10000", "--size", "20000"]),
+        ("resident", ["--sku-locations", "40000", "--active", "30000", "--articles", "500"]),
+        ("recover", ["--sku-locations", "2000", "--kills", "2", "--articles", "500"]),
+    ],
+)
+def test_a_bench_reports_figures_beside_its_limit(bench: str, arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, ["bench", bench, *arguments, "--json"])
+    report = msgspec.json.decode(result.stdout, type=BenchReport)
+    assert report.bench == bench
+    assert all(figure.value >= 0 for figure in report.figures)
+    assert any(figure.is_ratio for figure in report.figures), "a ratio decides"
+    assert (result.exit_code == 0) == report.holds

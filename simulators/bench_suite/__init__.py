@@ -1,0 +1,1 @@
+"""All benches in one run: tables, pictures, and what a change cost."""
