@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import DecodeError
+from msgspec.structs import replace
 
 from protocol.documents import AgentDocument, ReorderDocument, StockDocument
 from protocol.ids import CLOUD_STORE_ID
@@ -85,7 +86,16 @@ class Heard:
         if known is None or document.version > known.version:
             self.states[key] = document
             self._on_state(key, document, at_ns)
-        elif document.version == known.version and document != known:
+        elif document.version == known.version:
+            self._again(key, known, document)
+
+    def _again(self, key: SkuLocationKey, known: StockDocument, document: StockDocument) -> None:
+        """Hear a version a second time: an array says the book, the retained one all of it."""
+        if document.belief is not None and known.belief is None:
+            self.states[key], known, document = document, document, known
+        if document.belief is None:
+            known = replace(known, belief=None)
+        if document != known:
             self._violated(f"{key}: version {document.version} says two things")
 
     def _reorder(self, reorder: ReorderDocument) -> None:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from protocol.documents import Cause, Ledger, StockDocument, encode_document
+from protocol.documents import Belief, Cause, Ledger, StockDocument, encode_document
 from protocol.topics import Topics
 from simulators.demo.checker import compare
 from simulators.demo.heard import Heard
@@ -112,6 +112,19 @@ def test_a_version_that_says_two_things_is_a_violation() -> None:
     heard.take("st/1/S001/stock", encode_document([document(7)]), 0)
     changed = document(7, 13, replace(LEDGER, sold=3))
     heard.take(f"st/1/S001/stock/{GTIN}", encode_document(changed), 0)
+    assert heard.violations == [f"{KEY}: version 7 says two things"]
+
+
+def test_an_array_need_not_say_what_is_believed_and_the_rest_must_be_the_same() -> None:
+    belief = Belief(best=12, low=12, high=12, confidence=0.99, p_out=0.0, p_phantom=0.0)
+    retained = replace(document(7), belief=belief)
+    heard = listener()
+    heard.take(f"st/1/S001/stock/{GTIN}", encode_document(retained), 0)
+    heard.take("st/1/S001/stock", encode_document([document(7)]), 0)
+    assert heard.violations == []
+    assert heard.states[KEY] == retained
+    doubtful = replace(retained, belief=replace(belief, confidence=0.5))
+    heard.take(f"st/1/S001/stock/{GTIN}", encode_document(doubtful), 0)
     assert heard.violations == [f"{KEY}: version 7 says two things"]
 
 
