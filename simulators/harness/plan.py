@@ -96,6 +96,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     ask_every_s: float
     faults_for_s: float = FAULTS_FOR_S
     turns_max: int = TURNS_MAX
+    log_pages_max: int | None = None
+    """Write-ahead logs are moved into their databases above so many pages; `None`: as ever.
+
+    Five minutes of two stores would hardly fill one.
+    """
 
     def without(self, weather: Collection[str], strikes: Collection[int]) -> "Plan":
         """Return the plan with some faults left out."""
@@ -124,6 +129,7 @@ def draw_plan(seed: int, always: Collection[str] = ()) -> Plan:
         goods_per_store=rng.choice((2, 3, 6)),
         act_every_s=rng.choice((4.0, 8.0, 15.0)),
         ask_every_s=rng.choice((2.0, 6.0, 12.0)),
+        log_pages_max=rng.choice((None, 64, 8)),
     )
 
 

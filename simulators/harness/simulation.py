@@ -24,8 +24,10 @@ import apsw
 from aiomqtt import Client
 from msgspec import Struct
 
+from cloud.journal import sqlite
 from cloud.shards.messages import SetPolicy
 from cloud.sku_location.state import Policy
+from edge.outbox import writer
 from protocol.ids import StoreId
 from simulators.harness import strikes
 from simulators.harness.broker import SimulatedBroker
@@ -37,6 +39,7 @@ from simulators.harness.disk import SimulatedDisk
 from simulators.harness.gateway import Gateway
 from simulators.harness.lives import Life, note_connection
 from simulators.harness.plan import STORES, Plan
+from simulators.harness.planting import Plot
 from simulators.harness.shop import Document, Shop, gtins
 from simulators.harness.sites import Site
 from simulators.harness.virtual_loop import Livelocked, VirtualLoop
@@ -288,7 +291,7 @@ class Simulation:
 
 def simulate(plan: Plan, folder: Path) -> Outcome:
     """Run a plan in an empty folder, on a loop of its own."""
-    with _quiet(), _watched_connections():
+    with _quiet(), _watched_connections(), _logs_moved_above(plan.log_pages_max):
         try:
             return _on_a_loop(plan, folder)
         finally:
@@ -329,6 +332,19 @@ def _livelocked(plan: Plan, loop: VirtualLoop, error: Livelocked) -> Outcome:
         faults={},
         turns=loop.steps,
     )
+
+
+@contextmanager
+def _logs_moved_above(pages: int | None) -> Iterator[None]:
+    """Let write-ahead logs be moved above so many pages, the gateways' and the cloud's."""
+    plot = Plot()
+    if pages is not None:
+        plot.put(writer, "LOG_PAGES_MAX", pages)
+        plot.put(sqlite, "LOG_PAGES_MAX", pages)
+    try:
+        yield
+    finally:
+        plot.clear()
 
 
 @contextmanager
