@@ -53,4 +53,13 @@ class SqliteQueries(SqlQueries):
             return [make(*row) for row in self._connection.executemany(sql, bindings)]
 
     def _one(self, make: Callable[..., R], sql: str, *bindings: str | int) -> R | None:
-        return next(self._rows(make, sql, *bindings), None)
+        # Every command asks for its key and its records: a context manager would cost as much.
+        if self._has_failed:
+            raise JournalFailed(f"{self._path}: it has failed before")
+        try:
+            row = next(self._connection.execute(sql, bindings), None)
+        except apsw.Error:
+            self._has_failed = True
+            with storage_errors(self._path):
+                raise
+        return None if row is None else make(*row)

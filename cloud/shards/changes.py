@@ -48,7 +48,7 @@ from cloud.shards.till_lines import claim_of
 from cloud.sku_location.decide import cause_of, decide
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.refusal import Refusal, Refused
-from cloud.sku_location.state import Cause, SkuLocation, ledger_closes
+from cloud.sku_location.state import Cause, SkuLocation, holds_add_up, ledger_closes
 from protocol.codec import decode_fact, decode_up
 from protocol.envelope import FactBatch
 from protocol.errors import InvalidIdentifier
@@ -414,10 +414,13 @@ class Changes:
 
     def state_rows(self) -> list[StateRow]:
         """Return the changed states as rows."""
-        return [
-            StateRow(key[0], key[1], self.positions[key], encode_state(state))
-            for key, state in self.states.items()
-        ]
+        rows: list[StateRow] = []
+        for key, state in self.states.items():
+            # Once a group: a crowd of holds carries its sum from version to version.
+            if state.holds and not holds_add_up(state):
+                raise AssertionError(f"the holds do not add up: {state}")
+            rows.append(StateRow(key[0], key[1], self.positions[key], encode_state(state)))
+        return rows
 
     def record_rows(self) -> list[RecordRow]:
         """Return the changed records as rows."""

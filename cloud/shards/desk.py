@@ -20,9 +20,10 @@ from cloud.shards.signals import signals
 from cloud.sku_location.decide import cause_of_command, decide
 from cloud.sku_location.events import AnyEvent
 from cloud.sku_location.evolve import evolve
+from cloud.sku_location.holds import reserved_by
 from cloud.sku_location.messages import AnyMessage
 from cloud.sku_location.refusal import Refused
-from cloud.sku_location.state import Cause, SkuLocation, holds_add_up, ledger_closes
+from cloud.sku_location.state import Cause, SkuLocation, ledger_closes
 from protocol.facts import Measure, StockFact
 
 R = TypeVar("R", bound=Record)
@@ -102,7 +103,7 @@ class Desk:
             state = evolve(state, event)
             self.versions.append(state)
             project(self, state, event)
-        if not (ledger_closes(state) and holds_add_up(state)):
+        if not (ledger_closes(state) and reserved_by(state.holds) == state.reserved):
             raise AssertionError(f"the ledger does not close (P5): {state}")
         self.states[store, message.gtin] = state
         signals(self, before, state, events)

@@ -18,16 +18,24 @@ class RecordLayer:
         self._journal: Final = journal
         self._below: Final = below
         self.changed: Final[dict[RecordKey, Record]] = {}
+        self._read: Final[dict[RecordKey, Record | None]] = {}
 
     def get(self, kind: type[R], store: str, record_id: str) -> R | None:
         """Return the newest version of a record."""
-        record = self.changed.get((kind.KIND, store, record_id))
-        if record is not None:
-            return _as(kind, record)
-        if self._below is not None:
+        key = (kind.KIND, store, record_id)
+        record = self.changed.get(key)
+        if record is None and self._below is not None:
             return self._below.get(kind, store, record_id)
-        row = self._journal.record(kind.KIND, store, record_id)
-        return None if row is None else decode_record(kind, row.data)
+        if record is None:
+            record = self._in_journal(kind, key)
+        return None if record is None else _as(kind, record)
+
+    def _in_journal(self, kind: type[R], key: RecordKey) -> Record | None:
+        """Return what the journal has; it is asked once, since it stays as it is meanwhile."""
+        if key not in self._read:
+            row = self._journal.record(*key)
+            self._read[key] = None if row is None else decode_record(kind, row.data)
+        return self._read[key]
 
     def open(self, kind: type[R], store: str) -> list[R]:
         """Return the records of a store that somebody still has to act on, oldest id first."""

@@ -38,7 +38,7 @@ from cloud.sku_location.events import (
     Withheld,
     WrittenOff,
 )
-from cloud.sku_location.holds import holds_after, holds_after_losses
+from cloud.sku_location.holds import holds_after, holds_after_losses, reserved_by
 from cloud.sku_location.movements import absorbed, remembered, remembered_after_count
 from cloud.sku_location.reorders import reorder_after
 from cloud.sku_location.state import Hold, SkuLocation
@@ -99,7 +99,7 @@ def evolve(state: SkuLocation, event: AnyEvent) -> SkuLocation:
 
 
 def _with_holds(holds: tuple[Hold, ...]) -> dict[str, Any]:
-    return {"holds": holds, "reserved": sum(hold.quantity for hold in holds)}
+    return {"holds": holds, "reserved": reserved_by(holds)}
 
 
 def _told(state: SkuLocation, event: UncountedEvent) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from cloud.sku_location.crowded import CROWD_FROM, CrowdedHolds, crowded
 from cloud.sku_location.events import (
     AnyEvent,
     Fulfilled,
@@ -54,7 +55,7 @@ def decide_hold(
     if message.if_version is not None and message.if_version != state.version:
         detail = f"{state.gtin} at {state.store} is at version {state.version}"
         return Refused(Refusal.VERSION_CONFLICT, detail)
-    if state.hold(message.reservation_id) is not None:
+    if place_of(state.holds, message.reservation_id) is not None:
         detail = f"{message.reservation_id} holds {state.gtin} at {state.store} already"
         return Refused(Refusal.REPEATED_RESERVATION, detail)
     if len(state.holds) >= HOLDS_MAX:
@@ -90,8 +91,27 @@ def decide_hold(
     return [*expired, held]
 
 
+def place_of(holds: tuple[Hold, ...], reservation_id: str) -> int | None:
+    """Return where the hold of a reservation is, if it has one."""
+    if isinstance(holds, CrowdedHolds):
+        return holds.place_of(reservation_id)
+    for place, hold in enumerate(holds):
+        if hold.reservation_id == reservation_id:
+            return place
+    return None
+
+
+def reserved_by(holds: tuple[Hold, ...]) -> int:
+    """Return how much they hold."""
+    if isinstance(holds, CrowdedHolds):
+        return holds.reserved
+    return sum(hold.quantity for hold in holds)
+
+
 def expiring(state: SkuLocation, cause: Cause, now_ms: int) -> list[HoldsExpired]:
     """Return what has been held too long, as one event if there is any."""
+    if isinstance(state.holds, CrowdedHolds) and now_ms < state.holds.expire_from_ms:
+        return []
     losses = tuple(
         Loss(hold.reservation_id, hold.quantity) for hold in state.holds if is_expired(hold, now_ms)
     )
@@ -109,10 +129,11 @@ def decide_on_hold(
     state: SkuLocation, message: HoldMessage, cause: Cause, now_ms: int
 ) -> list[AnyEvent] | Refused:
     """Return what happens to an existing hold."""
-    hold = state.hold(message.reservation_id)
-    if hold is None:
+    place = place_of(state.holds, message.reservation_id)
+    if place is None:
         detail = f"{message.reservation_id} holds nothing of {state.gtin} at {state.store} any more"
         return Refused(Refusal.NOT_HELD, detail)
+    hold = state.holds[place]
     if isinstance(message, ExpireHold):
         if not is_expired(hold, now_ms):
             return []
@@ -221,13 +242,17 @@ def _losing_order(hold: Hold, now_ms: int) -> tuple[bool, bool, int, str]:
 def holds_after(holds: tuple[Hold, ...], event: HoldEvent | Fulfilled) -> tuple[Hold, ...]:
     """Return the holds after something happened to one of them; an empty one is gone."""
     if isinstance(event, Held):
-        return (*holds, event.hold)
-    for place, hold in enumerate(holds):
-        if hold.reservation_id == event.reservation_id:
-            changed = _hold_after(hold, event)
-            kept = (changed,) if changed.quantity > 0 else ()
-            return holds[:place] + kept + holds[place + 1 :]
-    return holds
+        if len(holds) < CROWD_FROM:
+            return (*holds, event.hold)
+        return crowded(holds).and_one(event.hold)
+    place = place_of(holds, event.reservation_id)
+    if place is None:
+        return holds
+    changed = _hold_after(holds[place], event)
+    if changed.quantity > 0 and isinstance(holds, CrowdedHolds):
+        return holds.with_changed(place, changed)
+    kept = (changed,) if changed.quantity > 0 else ()
+    return holds[:place] + kept + holds[place + 1 :]
 
 
 def holds_after_losses(holds: tuple[Hold, ...], losses: tuple[Loss, ...]) -> tuple[Hold, ...]:
