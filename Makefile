@@ -20,8 +20,9 @@ SEED ?= 1
 demo: $(INSTALLED)
 	$(BIN)/stocktruth-sim demo $(ARGS)
 
+# Two files of tests at a time: most of them wait for processes.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The state machines, long: make properties EXAMPLES=20000.
 properties: $(INSTALLED)
