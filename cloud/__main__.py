@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
+import uvloop
 
 from cloud import assembly, broker, explaining, reports
 from cloud.api.access import ROLES, load_tokens, new_token, token_entry
@@ -58,7 +59,8 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     with _clear_errors():
         settings, policies = _load(config)
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
-        asyncio.run(_run(settings, policies))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, policies))
 
 
 async def _run(settings: Settings, policies: list[SetPolicy]) -> None:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from cloud.api.access import ANYONE, Caller, Tokens
 from cloud.api.door import Door
+from cloud.api.express import Express
 from cloud.api.limits import Limits
 from cloud.api.problems import MEDIA_TYPE, ApiProblem, Fault, busy, documented, encoded
 from cloud.api.resources import (
@@ -143,7 +144,7 @@ def application(
     now_s: Callable[[], float],
 ) -> ASGIApp:
     """Return the application behind its door."""
-    inside = routes(services, body_bytes_max)
+    inside = Express(routes(services, body_bytes_max), services, body_bytes_max)
     return Door(inside, tokens, limits, now_s)
 
 

@@ -65,6 +65,10 @@ class PrivatePostgres:
         (self._folder / "data" / "postmaster.pid").unlink()
         (self._folder / f".s.PGSQL.{self._port}.lock").unlink()
 
+    def program(self, name: str) -> str:
+        """Return the path of a program of the server's release."""
+        return str(self._binaries / name)
+
     def database(self, name: str) -> str:
         """Make a database, and return its URL."""
         where = ("-h", HOST, "-p", str(self._port), "-U", SUPERUSER)

@@ -72,14 +72,15 @@ async def create(
     services: ServicesHere, caller: CallerHere, asked: AskedHere, data: JSONBody[ReserveRequest]
 ) -> Response[ReservationDocument]:
     """Reserve at once and for good: nobody else can be promised the same goods."""
-    done = await services.carry_out(_reserve(services, caller, asked, data))
+    done = await services.carry_out(reserve_of(services, caller, asked, data))
     record = record_in(Reservation, done)
     place = f"/v1/reservations/{record.store}/{record.id}"
     document = reservation_document(record)
     return answered(document, done, record.version, HTTPStatus.CREATED, Location=place)
 
 
-def _reserve(services: Services, caller: Caller, asked: Asked, data: ReserveRequest) -> Reserve:
+def reserve_of(services: Services, caller: Caller, asked: Asked, data: ReserveRequest) -> Reserve:
+    """Return the command of a request. Raises `ApiProblem` for what cannot be or is not allowed."""
     caller.require_channel(data.channel)
     caller.require_location(data.location)
     return Reserve(
@@ -138,7 +139,7 @@ async def create_many(
     """
     services.charge_items(caller, len(data.items))
     commands = [
-        _reserve(services, caller, asked.item(number), item)
+        reserve_of(services, caller, asked.item(number), item)
         for number, item in enumerate(data.items)
     ]
     results = await asyncio.gather(*(_result(services, command) for command in commands))
