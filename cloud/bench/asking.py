@@ -20,13 +20,6 @@ class Asked(Struct, frozen=True, kw_only=True):
     answer_bytes: int
 
 
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Return the smallest value that so many per cent do not exceed, rounded to 0.01."""
-    ordered = sorted(values)
-    rank = max(1, -(-len(ordered) * percent // 100))
-    return round(ordered[rank - 1], 2)
-
-
 def ask(port: int, channel: str, token: str, gtins: Sequence[str]) -> Asked:
     """Ask for each GTIN everywhere, explained."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)

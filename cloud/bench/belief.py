@@ -9,82 +9,68 @@ import gc
 import random
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
+from cloud.bench.measuring import resident_bytes
+from cloud.bench.showing import Advance
+from cloud.bench.traffic import BENCH_MS, DAY_MS
 from cloud.journal.rows import encode_state
 from cloud.sku_location.belief import estimate
 from cloud.sku_location.decide import cause_of, decide
 from cloud.sku_location.evolve import evolve
 from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import SkuLocation
+from protocol.bench_report import BenchReport, Figure
 from protocol.facts import StockCounted, StockFact, TagsMoved, TagsSwept, UnitsSold
 
 RATIO_MAX: Final = 2.5
 """How much a sale may cost with a belief, in sales without one."""
 
-BENCH_MS: Final = 1_790_000_000_000
 MINUTE_MS: Final = 60_000
-DAY_MS: Final = 86_400_000
 SAMPLES_MAX: Final = 200_000
 STORE: Final = "S001"
 UNITS: Final = 6
 """Of each SKU-location at first, all of them tagged."""
 
 
-class BeliefReport(Struct, frozen=True, kw_only=True):
-    """What it measured: microseconds a fact, bytes a SKU-location."""
-
-    sku_locations: int
-    facts: int
-    sale_us: float
-    sale_without_belief_us: float
-    exit_us: float
-    sweep_us: float
-    estimate_us: float
-    memory_bytes: float
-    stored_bytes: float
-    belief_bytes: float
-    ratio: float
-    ratio_max: float = RATIO_MAX
-
-    @property
-    def holds(self) -> bool:
-        """Say whether a sale costs no more with a belief than it may."""
-        return self.ratio <= self.ratio_max
-
-
-def bench(sku_locations: int) -> BeliefReport:
+def bench(sku_locations: int, seed: int, advance: Advance) -> BenchReport:
     """Let so many SKU-locations live, and measure."""
     gc.collect()
-    before_bytes = _resident_bytes()
+    before_bytes = resident_bytes()
     states = [_newborn(number) for number in range(sku_locations)]
-    costs = {
-        "count": _tell(states, lambda gtin, _: _count(gtin), BENCH_MS),
-        "sweep": _tell(states, _sweep, BENCH_MS + MINUTE_MS),
-        "sale": _tell(states, lambda gtin, _: _sale(gtin), BENCH_MS + DAY_MS),
-        "exit": _tell(states, _exit, BENCH_MS + DAY_MS + MINUTE_MS),
-        "sweep again": _tell(states, _sweep_again, BENCH_MS + 7 * DAY_MS),
-    }
+    costs: dict[str, float] = {}
+    for name, (fact_of, at_ms) in FORTNIGHT.items():
+        costs[name] = _tell(states, fact_of, at_ms)
+        advance(len(costs) / (len(FORTNIGHT) + 1))
     gc.collect()
-    memory_bytes = (_resident_bytes() - before_bytes) / sku_locations
-    sample = random.Random(1).sample(states, min(SAMPLES_MAX, sku_locations))  # noqa: S311 # No secret.
+    memory_bytes = (resident_bytes() - before_bytes) / sku_locations
+    rng = random.Random(seed)  # noqa: S311 # No secret.
+    sample = rng.sample(states, min(SAMPLES_MAX, sku_locations))
     bare = [_newborn(number) for number in range(len(sample))]
     bare_us = _tell(bare, lambda gtin, _: _sale(gtin), BENCH_MS + DAY_MS)
-    return BeliefReport(
-        sku_locations=sku_locations,
-        facts=len(costs) * sku_locations,
-        sale_us=round(costs["sale"], 2),
-        sale_without_belief_us=round(bare_us, 2),
-        exit_us=round(costs["exit"], 2),
-        sweep_us=round(costs["sweep again"], 2),
-        estimate_us=round(_estimate_us(sample), 2),
-        memory_bytes=round(memory_bytes, 1),
-        stored_bytes=round(sum(len(encode_state(state)) for state in sample) / len(sample), 1),
-        belief_bytes=round(sum(len(state.belief) for state in sample) / len(sample), 1),
-        ratio=round(costs["sale"] / bare_us, 2),
+    stored = sum(len(encode_state(state)) for state in sample) / len(sample)
+    beliefs = sum(len(state.belief) for state in sample) / len(sample)
+    return BenchReport(
+        bench="belief",
+        seed=seed,
+        conditions={"sku_locations": sku_locations, "facts": len(costs) * sku_locations},
+        figures=[
+            Figure(name="a sale", value=costs["sale"], unit="us"),
+            Figure(name="a sale without a belief", value=bare_us, unit="us"),
+            Figure(
+                name="a sale, in sales without a belief",
+                value=costs["sale"] / bare_us,
+                unit="",
+                at_most=RATIO_MAX,
+                is_ratio=True,
+            ),
+            Figure(name="a tag that leaves", value=costs["exit"], unit="us"),
+            Figure(name="a sweep", value=costs["sweep again"], unit="us"),
+            Figure(name="asking how sure", value=_estimate_us(sample), unit="us"),
+            Figure(name="memory, awake", value=memory_bytes, unit="bytes"),
+            Figure(name="stored", value=stored, unit="bytes"),
+            Figure(name="of that the belief", value=beliefs, unit="bytes"),
+        ],
     )
 
 
@@ -178,8 +164,11 @@ def _exit(gtin: str, index: int) -> StockFact:
     )
 
 
-def _resident_bytes() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("/proc/self/status does not say VmRSS")
+FORTNIGHT: Final[dict[str, tuple[Callable[[str, int], StockFact], int]]] = {
+    "count": (lambda gtin, _: _count(gtin), BENCH_MS),
+    "sweep": (_sweep, BENCH_MS + MINUTE_MS),
+    "sale": (lambda gtin, _: _sale(gtin), BENCH_MS + DAY_MS),
+    "exit": (_exit, BENCH_MS + DAY_MS + MINUTE_MS),
+    "sweep again": (_sweep_again, BENCH_MS + 7 * DAY_MS),
+}
+"""What each of them hears, and when."""

@@ -9,17 +9,15 @@ from typing import Annotated, Final
 
 import typer
 
-from cloud.bench import availability as availability_bench
 from cloud.bench import belief as belief_bench
 from cloud.bench import growth as growth_bench
 from cloud.bench import ingest as ingest_bench
+from cloud.bench import query as query_bench
 from cloud.bench import recover as recover_bench
 from cloud.bench import resident as resident_bench
-from cloud.bench.availability import AvailabilityReport, Size
-from cloud.bench.belief import BeliefReport
+from cloud.bench.query import Size as QuerySize
 from cloud.bench.showing import progress_bar, show
 from cloud.bench.traffic import Size as TrafficSize
-from cloud.console import print_json
 
 Seed = Annotated[int, typer.Option(help="The same seed makes the same traffic.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,25 +33,23 @@ def bench() -> None:
 
 
 @app.command()
-def availability(
+def query(
     sku_locations: Annotated[int, typer.Option(min=1, max=20_000_000)] = 1_000_000,
     locations: Annotated[int, typer.Option(min=1, max=2_000)] = 500,
     requests: Annotated[int, typer.Option(min=10, max=100_000)] = 500,
     rules: Annotated[int, typer.Option(min=0, max=500)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Seed = 1,
+    as_json: AsJson = False,
 ) -> None:
-    """Ask for one GTIN at many locations, explained, over HTTP (exit status 1: too dear)."""
+    """Ask for one GTIN at many locations, explained, over HTTP."""
     # What the server says of each request would be part of what is measured.
     logging.disable(logging.INFO)
-    size = Size(sku_locations=sku_locations, locations=locations, requests=requests, rules=rules)
-    with tempfile.TemporaryDirectory(prefix="stocktruth-bench-") as folder:
-        report = availability_bench.bench(Path(folder), size)
-    if as_json:
-        print_json([report])
-    else:
-        typer.echo("\n".join(_lines(report)))
-    if not report.holds:
-        raise typer.Exit(1)
+    size = QuerySize(
+        sku_locations=sku_locations, locations=locations, requests=requests, rules=rules
+    )
+    with _folder() as folder, progress_bar("query") as advance:
+        report = query_bench.bench(folder, size, seed, advance)
+    show(report, as_json=as_json)
 
 
 @app.command()
@@ -118,54 +114,17 @@ def recover(
 
 @app.command()
 def belief(
-    sku_locations: Annotated[int, typer.Option(min=1, max=20_000_000)] = 1_000_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sku_locations: Annotated[int, typer.Option(min=1_000, max=20_000_000)] = 1_000_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
 ) -> None:
-    """Let many SKU-locations hear facts and say how sure they are (exit status 1: too dear)."""
-    report = belief_bench.bench(sku_locations)
-    if as_json:
-        print_json([report])
-    else:
-        typer.echo("\n".join(_belief_lines(report)))
-    if not report.holds:
-        raise typer.Exit(1)
+    """Let many SKU-locations hear facts and say how sure they are."""
+    with progress_bar("belief") as advance:
+        report = belief_bench.bench(sku_locations, seed, advance)
+    show(report, as_json=as_json)
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="stocktruth-bench-") as folder:
         yield Path(folder)
-
-
-def _belief_lines(report: BeliefReport) -> list[str]:
-    verdict = "holds" if report.holds else "does not hold"
-    return [
-        f"{report.sku_locations} SKU-locations in memory, {report.facts} facts",
-        (
-            f"{report.memory_bytes} bytes of memory each, {report.stored_bytes} stored,"
-            f" {report.belief_bytes} of them the belief"
-        ),
-        (
-            f"a sale: {report.sale_us} us, without a belief {report.sale_without_belief_us} us;"
-            f" a tag that leaves: {report.exit_us} us; a sweep: {report.sweep_us} us;"
-            f" asking how sure: {report.estimate_us} us"
-        ),
-        (
-            f"a sale costs {report.ratio} of one without a belief,"
-            f" at most {report.ratio_max}: {verdict}"
-        ),
-    ]
-
-
-def _lines(report: AvailabilityReport) -> list[str]:
-    verdict = "holds" if report.holds else "does not hold"
-    asked = (
-        f"{report.sku_locations} SKU-locations, {report.rules} rules; one GTIN at"
-        f" {report.locations} locations, explained: {report.answer_bytes} bytes an answer"
-    )
-    return [
-        asked,
-        f"{report.requests} requests over HTTP: p50 {report.p50_ms} ms, p99 {report.p99_ms} ms",
-        f"a bare read of the same states: p50 {report.bare_read_p50_ms} ms",
-        f"an answer costs {report.ratio} bare reads, at most {report.ratio_max}: {verdict}",
-    ]

@@ -20,6 +20,8 @@ class Bench(NamedTuple):
 BENCHES: Final = (
     Bench("cloud", "ingest", ("--facts", "240000"), ("--facts", "96000")),
     Bench("cloud", "growth", ("--facts", "48000"), None),
+    Bench("cloud", "belief", ("--sku-locations", "200000"), ("--sku-locations", "50000")),
+    Bench("cloud", "query", (), ("--sku-locations", "100000", "--requests", "200")),
     Bench("cloud", "resident", (), ("--sku-locations", "200000", "--active", "200000")),
     Bench("cloud", "recover", (), ("--sku-locations", "100000", "--kills", "3")),
 )

@@ -1,4 +1,4 @@
-"""`bench availability`: what one GTIN costs at many locations, explained, over a large journal.
+"""`bench query`: what one GTIN costs at many locations, explained, over a large journal.
 
 A real journal in a temporary folder, the real API on a socket, and a client in a process of its
 own. What is asserted is a ratio within the run, which no machine's speed can bend: an answer over
@@ -21,7 +21,10 @@ from msgspec import Struct
 
 from cloud import assembly
 from cloud.api.access import TokenEntry, Tokens
-from cloud.bench.asking import Asked, percentile
+from cloud.bench.asking import Asked
+from cloud.bench.measuring import spread
+from cloud.bench.showing import Advance
+from cloud.bench.traffic import BENCH_MS, gtin_of
 from cloud.commands.documents import DocumentKind, SetDocument
 from cloud.config import ApiSettings
 from cloud.context_documents import LocationBody, ProductBody
@@ -35,6 +38,7 @@ from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
 from cloud.sku_location.refusal import Refused
 from cloud.sku_location.state import SkuLocation
+from protocol.bench_report import BenchReport, Figure
 from protocol.ids import CLOUD_STORE_ID
 
 RATIO_MAX: Final = 8.0
@@ -42,7 +46,6 @@ RATIO_MAX: Final = 8.0
 
 WARM_UP: Final = 20
 CHANNEL: Final = "web"
-BENCH_MS: Final = 1_790_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,51 +58,45 @@ class Size:
     rules: int
 
 
-class AvailabilityReport(Struct, frozen=True, kw_only=True):
-    """What it measured; times are milliseconds."""
-
-    sku_locations: int
-    locations: int
-    rules: int
-    requests: int
-    answer_bytes: int
-    p50_ms: float
-    p99_ms: float
-    bare_read_p50_ms: float
-    ratio: float
-    ratio_max: float = RATIO_MAX
-
-    @property
-    def holds(self) -> bool:
-        """Say whether an answer costs no more bare reads than it may."""
-        return self.ratio <= self.ratio_max
-
-
-def bench(folder: Path, size: Size) -> AvailabilityReport:
+def bench(folder: Path, size: Size, seed: int, advance: Advance) -> BenchReport:
     """Fill a journal in the folder, ask, and measure."""
     path = folder / "journal.db"
     gtins = _fill(path, size)
-    rng = random.Random(1)  # noqa: S311 -- which GTIN is asked for next is no secret.
+    advance(0.6)
+    rng = random.Random(seed)  # noqa: S311 -- which GTIN is asked for next is no secret.
     asked = [rng.choice(gtins) for _ in range(size.requests + WARM_UP)]
-    bare_ms = _bare_reads(path, size, asked[:100])
+    bare = spread(_bare_reads(path, size, asked[:100]))
+    advance(0.7)
     answers = asyncio.run(_ask(path, asked))
-    p50_ms = percentile(answers.times_ms[WARM_UP:], 50)
-    return AvailabilityReport(
-        sku_locations=len(gtins) * size.locations,
-        locations=size.locations,
-        rules=size.rules,
-        requests=size.requests,
-        answer_bytes=answers.answer_bytes,
-        p50_ms=p50_ms,
-        p99_ms=percentile(answers.times_ms[WARM_UP:], 99),
-        bare_read_p50_ms=percentile(bare_ms, 50),
-        ratio=round(p50_ms / percentile(bare_ms, 50), 2),
+    took = spread(answers.times_ms[WARM_UP:])
+    return BenchReport(
+        bench="query",
+        seed=seed,
+        conditions={
+            "sku_locations": len(gtins) * size.locations,
+            "locations": size.locations,
+            "rules": size.rules,
+            "requests": size.requests,
+        },
+        figures=[
+            Figure(name="availability everywhere, explained, p50", value=took.p50, unit="ms"),
+            Figure(name="availability everywhere, explained, p99", value=took.p99, unit="ms"),
+            Figure(name="a bare read of the same states, p50", value=bare.p50, unit="ms"),
+            Figure(
+                name="an answer, in bare reads",
+                value=took.p50 / bare.p50,
+                unit="",
+                at_most=RATIO_MAX,
+                is_ratio=True,
+            ),
+            Figure(name="an answer", value=answers.answer_bytes, unit="bytes"),
+        ],
     )
 
 
 def _fill(path: Path, size: Size) -> list[str]:
     """Make a journal of this size, and return its GTINs."""
-    gtins = [_gtin(number) for number in range(max(1, size.sku_locations // size.locations))]
+    gtins = [gtin_of(number) for number in range(max(1, size.sku_locations // size.locations))]
     journal = SqliteJournal(path, durable=False)
     owner_epoch = journal.take_ownership(shard_name(0, 1), LOGIC_ERA, BENCH_MS)
     for number in range(size.locations):
@@ -170,13 +167,6 @@ def _rule(number: int) -> Rule:
 
 def _location(number: int) -> str:
     return f"S{number:04d}"
-
-
-def _gtin(number: int) -> str:
-    """Return a GTIN with its check digit (GS1 General Specifications, 7.9)."""
-    digits = f"{400_000_000_000 + number:013d}"
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits))
-    return f"{digits}{-total % 10}"
 
 
 def _bare_reads(path: Path, size: Size, gtins: list[str]) -> list[float]:
