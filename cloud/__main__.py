@@ -50,6 +50,8 @@ T = TypeVar("T")
 DEFAULT_CONFIG = Path("cloud.toml")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 EXIT_FAILED = 1
+SWITCH_INTERVAL_S = 0.001
+"""A shard at work makes the event loop wait so long at most, not for CPython's five milliseconds."""
 EXIT_MISUSED = 2
 
 
@@ -59,6 +61,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     with _clear_errors():
         settings, policies = _load(config)
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(settings, policies))
 
