@@ -15,6 +15,7 @@ import msgspec
 import typer
 
 from protocol.topics import DEFAULT_ROOT
+from simulators.bench.cli import app as bench
 from simulators.bench_suite.cli import bench_compare, benchmarks
 from simulators.crash.cli import crash
 from simulators.errors import AddressUnavailable, FaultRefused, ScenarioInvalid
@@ -348,6 +349,7 @@ def broker(
     os.execv(command[0], command)  # noqa: S606 # We made the command; no shell is wanted.
 
 
+app.add_typer(bench, name="bench")
 for _command in (
     reader,
     throughput,

@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +26,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 GROWTH_SIZES: Final = (10_000, 100_000, 1_000_000)
 
 app = typer.Typer(help="Measure what is promised to be fast.", no_args_is_help=True)
+
+
+PLUG_INS: Final = "stocktruth.benches"
+"""Entry points of benches that need more than the cloud: whole stores, a broker, a WMS."""
 
 
 @app.callback()
@@ -122,6 +127,10 @@ def belief(
     with progress_bar("belief") as advance:
         report = belief_bench.bench(sku_locations, seed, advance)
     show(report, as_json=as_json)
+
+
+for _plug_in in sorted(entry_points(group=PLUG_INS)):
+    app.command(_plug_in.name)(_plug_in.load())
 
 
 @contextmanager

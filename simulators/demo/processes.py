@@ -32,17 +32,24 @@ log = logging.getLogger(__name__)
 class Child:
     """One command, as one process after the other.
 
-    With `piped`, its standard input and output are pipes to the demo.
+    With `piped`, its standard input and output are pipes to the demo. `program`: Python, unless
+    it is another.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], folder: Path, *, piped: bool = False
+        self,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        piped: bool = False,
+        program: str = sys.executable,
     ) -> None:
         self.name = name
         self.log_file = folder / f"{name}.log"
         self.kills = 0
         self.outage_s = 0.0
-        self._command = (sys.executable, *arguments)
+        self._command = (program, *arguments)
         self._piped = piped
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
