@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiomqtt import Client, Message, MqttError, ProtocolVersion, Will
+from aiomqtt import Message, MqttError, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from cloud.errors import ConfigInvalid
+from mqtt5 import Client
 from protocol.broker_settings import BrokerSettings
 from protocol.codec import FRAME_BYTES_MAX
 
@@ -27,7 +27,7 @@ BACK_OFF_MAX_S: Final = 10.0
 
 
 ClientType = Callable[..., Client]
-"""Makes a client: aiomqtt, or a simulation's stand-in that takes the same arguments."""
+"""Makes a client: ours, or a simulation's stand-in that takes the same arguments."""
 
 
 class BackOff:
@@ -80,25 +80,19 @@ def new_client(
     """
     limits = new_properties(PacketTypes.CONNECT)
     limits.MaximumPacketSize = PACKET_BYTES_MAX
-    client = client_type(
+    return client_type(
         broker.host,
         broker.port,
         identifier=f"stocktruth-cloud-{role}-{broker.root.replace('/', '-')}",
-        protocol=ProtocolVersion.V5,
         clean_start=True,
         keepalive=KEEPALIVE_S,
         timeout=CALL_TIMEOUT_S,
         queue_type=queue_type,
         max_inflight_messages=in_flight_max,
         properties=limits,
-        # Nagle's algorithm would hold every second small packet until a delayed ACK.
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         tls_context=_tls_context(broker) if broker.is_tls else None,
         will=will,
     )
-    # We bound what is in flight ourselves; aiomqtt would warn above ten.
-    client.pending_calls_threshold = in_flight_max + 1
-    return client
 
 
 def new_properties(packet_type: int) -> Properties:

@@ -123,6 +123,11 @@ class Client(asyncio.Protocol):
         self._sent_s = self._heard_s = 0.0
         self._check: asyncio.TimerHandle | None = None
 
+    @property
+    def in_flight_max(self) -> int:
+        """How many messages may be unconfirmed; what is beyond waits here."""
+        return self._window
+
     # Connecting and leaving.
 
     async def __aenter__(self) -> "Client":

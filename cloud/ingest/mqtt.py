@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, cast
 
-from aiomqtt import Client, Message, MqttError
+from aiomqtt import Message, MqttError
 
 from cloud.broker import BackOff, ClientType, new_client
 from cloud.config import IngestSettings
@@ -26,6 +26,7 @@ from cloud.shards.messages import (
     PayloadRefused,
     ShardInput,
 )
+from mqtt5 import Client
 from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 from protocol.updates import Ack

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Final
 
-from aiomqtt import Client, MqttError, Will
+from aiomqtt import MqttError, Will
 from paho.mqtt.packettypes import PacketTypes
 
 from cloud.broker import CALL_TIMEOUT_S, BackOff, ClientType, new_client
@@ -25,14 +25,12 @@ from cloud.publisher.outgoing import CLOUD
 from cloud.publisher.progress import Progress
 from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Refill
-from cloud.publisher.session import Session
+from cloud.publisher.session import MARKER_RESERVE, Session
+from mqtt5 import Client
 from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 
 log = logging.getLogger(__name__)
-
-MARKER_RESERVE: Final = 2
-"""Places in the client's window besides live and retained messages: the marker's, and a spare."""
 
 
 class Publisher:

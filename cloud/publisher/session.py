@@ -1,18 +1,20 @@
 """One connection of the publisher: lanes that share it, and end with it.
 
-The live lane sends what a commit says at once. The retained lane publishes the newest state per
-topic. The fill lane reads from the journal what the broker may lack. The marker lane tells how far
-the broker is. Each has a window of its own, so that a long fill never delays an acknowledgement.
-Runs on the cloud's event loop; the journal is read on a thread of its own.
+The live lane sends what a commit says at once. The newest state per topic follows as confirmations
+come in. The fill lane reads from the journal what the broker may lack. The marker lane tells how
+far the broker is. What is live and what is retained have windows of their own, so that a long fill
+never delays an acknowledgement. Runs on the cloud's event loop; the journal is read on a thread of
+its own.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Final
 
-from aiomqtt import Client
+from aiomqtt import MqttError
 
 from cloud.config import PublisherSettings
 from cloud.publisher.handover import Handover, Told
@@ -28,12 +30,16 @@ from cloud.publisher.wms import messages_of, stock_in_arrays
 from cloud.shards.messages import Committed
 from cloud.sku_location.belief import Estimator
 from cloud.sku_location.state import SkuLocation
+from mqtt5 import Client
 from protocol.topics import Topics
 from protocol.updates import Ack
 
 log = logging.getLogger(__name__)
 
 FLUSH_DEADLINE_S: Final = 3.0
+
+MARKER_RESERVE: Final = 2
+"""Places in the client's window besides live and retained messages: the marker's, and a spare."""
 
 
 class _Stopped(Exception):
@@ -56,6 +62,20 @@ class Window:
         """Give a place back."""
         self.in_flight -= 1
         self._free.release()
+
+
+def shared_places(settings: PublisherSettings, in_flight_max: int) -> tuple[int, int]:
+    """Return how many live and how many retained messages may be in flight.
+
+    When the broker takes fewer than the settings say (`Receive Maximum`), both share what it takes
+    as the settings would, so that a long fill never keeps an acknowledgement waiting.
+    """
+    live, retained = settings.live_window, settings.retained_window
+    places = max(2, in_flight_max - MARKER_RESERVE)
+    if live + retained > places:
+        live = max(1, places * live // (live + retained))
+        retained = places - live
+    return live, retained
 
 
 class Session:
@@ -84,8 +104,9 @@ class Session:
         self._on_published: Final = on_published
         self._marker_interval_s: Final = settings.marker_interval_ms / 1_000
         self._timeout_s: Final = settings.confirm_timeout_ms / 1_000
-        self._live_window: Final = Window(settings.live_window)
-        self._retained_window: Final = Window(settings.retained_window)
+        live, self._retained_max = shared_places(settings, client.in_flight_max)
+        self._live_window: Final = Window(live)
+        self._retained_in_flight = 0
         self._group: Final = asyncio.TaskGroup()
         self._moved: Final = asyncio.Event()
         self._telling: Final = asyncio.Lock()
@@ -103,7 +124,6 @@ class Session:
                 for lane in (
                     self._listen(),
                     self._live_lane(),
-                    self._retained_lane(),
                     self._fill_lane(),
                 ):
                     self._group.create_task(lane)
@@ -153,31 +173,51 @@ class Session:
         for message in arrays:
             await self._send(message)
         self._progress.committed(item.position, retained)
+        self._send_retained()
         self._moved.set()
 
     async def _send(self, message: Outgoing) -> None:
         """Send in the order of the calls, with a bounded number unconfirmed."""
         await self._live_window.enter()
-        self._group.create_task(self._publish_live(message))
+        self._post(message, self._live_confirmed)
 
-    async def _publish_live(self, message: Outgoing) -> None:
-        await self._publish(message)
+    def _live_confirmed(self) -> None:
         self._live_window.leave()
         self._moved.set()
 
-    async def _retained_lane(self) -> None:
+    def _send_retained(self) -> None:
+        """Send as many of the newest states as have a place among those in flight."""
         backlog = self._progress.backlog
-        while True:
-            await self._until(lambda: backlog.waiting > 0)
-            await self._retained_window.enter()
-            self._group.create_task(self._publish_retained(backlog.take()))
+        while backlog.waiting and self._retained_in_flight < self._retained_max:
+            self._retained_in_flight += 1
+            entry = backlog.take()
+            self._send_entry(entry, messages_of(entry, self._estimator.estimate))
 
-    async def _publish_retained(self, entry: Retained) -> None:
-        for message in messages_of(entry, self._estimator.estimate):
-            await self._publish(message)
+    def _send_entry(self, entry: Retained, messages: Sequence[Outgoing]) -> None:
+        """Send an entry's messages, one after the confirmation of the other."""
+        message, *others = messages
+        self._post(message, lambda: self._entry_confirmed(entry, others))
+
+    def _entry_confirmed(self, entry: Retained, others: Sequence[Outgoing]) -> None:
+        if others:
+            self._send_entry(entry, others)
+            return
         self._progress.backlog.confirm(entry)
-        self._retained_window.leave()
+        self._retained_in_flight -= 1
+        self._send_retained()
         self._moved.set()
+
+    def _post(self, message: Outgoing, then: Callable[[], None]) -> None:
+        # What fails here ends the connection, which `_listen` raises.
+        with contextlib.suppress(MqttError):
+            self._client.post(
+                message.topic,
+                message.payload,
+                retain=message.retain,
+                properties=properties_of(message.form),
+                then=then,
+                timeout=self._timeout_s,
+            )
 
     async def _fill_lane(self) -> None:
         while True:
@@ -209,6 +249,7 @@ class Session:
 
     async def _tell_page(self, page: Page) -> None:
         newest = self._progress.backlog.page_ends(page.entries)
+        self._send_retained()
         self._moved.set()
         if page.store is not None:
             states = [e.subject for e in newest if isinstance(e.subject, SkuLocation)]

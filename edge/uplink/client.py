@@ -1,14 +1,15 @@
 """How the agent connects to its broker: one place for MQTT 5, TLS, last will and properties."""
 
-import socket
 import ssl
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
-from aiomqtt import Client, ProtocolVersion, Will
+from aiomqtt import Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from mqtt5 import Client
 from protocol import codec
 from protocol.broker_settings import BrokerSettings
 from protocol.documents import AGENT_SCHEMA
@@ -18,16 +19,17 @@ from protocol.topics import JSON, MESSAGEPACK, SCHEMA_PROPERTY, Topics
 CALL_TIMEOUT_S: Final = 3.0
 """A broker that takes longer to confirm is as good as gone: connect anew."""
 INCOMING_MAX: Final = 1_000
-"""Messages not looked at yet. aiomqtt drops above it: a later acknowledgement says the same, a
+"""Messages not looked at yet. The client drops above it: a later acknowledgement says the same, a
 mirror asks for what it missed."""
-PENDING_CALLS_USUAL: Final = 256
+IN_FLIGHT_MAX: Final = 256
+"""Unconfirmed at the broker, which may allow fewer. The session bounds what is unanswered."""
 FRAME_EXPIRY_S: Final = 60
 """A frame that waited longer at the broker was sent again long ago."""
 FRAME_SCHEMA: Final = f"up/{codec.UP_VERSION}"
 
 
 ClientType = Callable[..., Client]
-"""Makes a client: aiomqtt, or a simulation's stand-in that takes the same arguments."""
+"""Makes a client: ours, or a simulation's stand-in that takes the same arguments."""
 
 
 def new_client(
@@ -46,19 +48,16 @@ def new_client(
     """
     limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho leaves it so.
     limits.MaximumPacketSize = 2 * codec.FRAME_BYTES_MAX
-    client = client_type(
+    return client_type(
         broker.host,
         broker.port,
         identifier=store,
-        protocol=ProtocolVersion.V5,
         clean_start=True,
         keepalive=keepalive_s,
         timeout=CALL_TIMEOUT_S,
         max_queued_incoming_messages=INCOMING_MAX,
+        max_inflight_messages=IN_FLIGHT_MAX,
         properties=limits,
-        # Small packets, each of which somebody waits for: Nagle's algorithm would hold every
-        # second one for 40 ms, until the broker's delayed ACK (measured: 90 ms became 2 ms).
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         tls_context=_tls_context(broker) if broker.is_tls else None,
         will=Will(
             Topics(broker.root).agent(store),
@@ -68,18 +67,17 @@ def new_client(
             properties=agent_properties(),
         ),
     )
-    # The session bounds what is in flight; aiomqtt would warn above ten.
-    client.pending_calls_threshold = PENDING_CALLS_USUAL
-    return client
 
 
+@cache
 def frame_properties() -> Properties:
-    """Return what MQTT 5 says about a frame to the cloud."""
+    """Return what MQTT 5 says about a frame to the cloud; nobody may change it."""
     properties = _properties(MESSAGEPACK, FRAME_SCHEMA)
     properties.MessageExpiryInterval = FRAME_EXPIRY_S
     return properties
 
 
+@cache
 def agent_properties() -> Properties:
     """Return what MQTT 5 says about the agent's document. It is retained, so it never expires."""
     return _properties(JSON, AGENT_SCHEMA)

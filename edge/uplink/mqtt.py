@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from aiomqtt import Client, Message, MqttError
+from aiomqtt import Message, MqttError
 
 from edge.backoff import Jitter, backoff_ms
 from edge.errors import OutboxFailed
@@ -47,6 +47,7 @@ from edge.uplink.steps import (
     Trim,
     Welcomed,
 )
+from mqtt5 import Client
 from protocol import codec
 from protocol.broker_settings import BrokerSettings
 from protocol.documents import encode_document
@@ -168,8 +169,8 @@ class Uplink:
         async with asyncio.TaskGroup() as group:
             receiving = group.create_task(self._receive(client))
             await self._tell_agent(client)
-            await self._feed(Connected(), client, group)
-            await self._deliver(client, group)
+            await self._feed(Connected(), client)
+            await self._deliver(client)
             receiving.cancel()
         await self._publish_agent(client, encode_document(self._agent.document("offline")))
 
@@ -201,14 +202,14 @@ class Uplink:
 
     # Everything that happens on a connection, one thing after the other.
 
-    async def _deliver(self, client: Client, group: asyncio.TaskGroup) -> None:
+    async def _deliver(self, client: Client) -> None:
         give_up_s: float | None = None
         while True:
             while self._received:
-                await self._hear(self._received.popleft(), client, group)
-            await self._feed(Tick(), client, group)
+                await self._hear(self._received.popleft(), client)
+            await self._feed(Tick(), client)
             await self._tell_agent_if_due(client)
-            self._ask_for_mirror_if_due(client, group)
+            self._ask_for_mirror_if_due(client)
             if self._stopping:
                 give_up_s = give_up_s or self._loop.time() + self._settings.drain_timeout_ms / 1000
                 if not self._outbox.status().pending or self._loop.time() > give_up_s:
@@ -244,12 +245,12 @@ class Uplink:
         _log.warning("uplink: ignored a message on %s: %s", message.topic, reason)
         return None
 
-    async def _hear(self, message: DownMessage, client: Client, group: asyncio.TaskGroup) -> None:
+    async def _hear(self, message: DownMessage, client: Client) -> None:
         if isinstance(message, Ack):
-            await self._feed(message, client, group)
+            await self._feed(message, client)
         elif isinstance(message, Welcome):
             own = await asyncio.to_thread(self._own_facts, len(message.digests))
-            await self._feed(Welcomed(message, own), client, group)
+            await self._feed(Welcomed(message, own), client)
         else:
             await self._mirror_it(message)
 
@@ -266,23 +267,21 @@ class Uplink:
             after = facts[-1].seq
         return own
 
-    async def _feed(self, event: SessionInput, client: Client, group: asyncio.TaskGroup) -> None:
+    async def _feed(self, event: SessionInput, client: Client) -> None:
         events: deque[SessionInput] = deque([event])
         while events:
             status = self._outbox.status()
             for action in self._session.handle(events.popleft(), status, self._now_ms()):
-                result = await self._perform(action, client, group)
+                result = await self._perform(action, client)
                 if result is not None:
                     events.append(result)
 
-    async def _perform(
-        self, action: Action, client: Client, group: asyncio.TaskGroup
-    ) -> SessionInput | None:
+    async def _perform(self, action: Action, client: Client) -> SessionInput | None:
         match action:
             case SendHello():
-                self._send(codec.encode_up(self._hello_message(action)), client, group)
+                self._send(codec.encode_up(self._hello_message(action)), client)
             case SendBatch():
-                return await self._send_batch(action, client, group)
+                return await self._send_batch(action, client)
             case Trim(epoch, through_seq):
                 self._outbox.trim(epoch, through_seq)
             case StartEpoch(keep_from):
@@ -316,9 +315,7 @@ class Uplink:
             session=hello.session,
         )
 
-    async def _send_batch(
-        self, batch: SendBatch, client: Client, group: asyncio.TaskGroup
-    ) -> BatchSent:
+    async def _send_batch(self, batch: SendBatch, client: Client) -> BatchSent:
         after = Seq(batch.first_seq - 1)
         facts = await asyncio.to_thread(self._outbox.read, after, batch.facts_max, batch.bytes_max)
         assert facts, "the session asks only for what the outbox holds"  # noqa: S101 # Ours.
@@ -333,13 +330,13 @@ class Uplink:
             session=batch.session,
             welcomed_through=batch.welcomed_through,
         )
-        self._send(frame, client, group)
+        self._send(frame, client)
         return BatchSent(batch.first_seq, facts[-1].seq)
 
-    def _send(self, frame: bytes, client: Client, group: asyncio.TaskGroup) -> None:
-        # The PUBACK is waited for aside: it proves nothing, and a slow one must not hold the next.
-        topic = self._topics.facts(self._store)
-        group.create_task(client.publish(topic, frame, qos=1, properties=frame_properties()))
+    def _send(self, frame: bytes, client: Client) -> None:
+        # Nobody waits for the PUBACK: it proves nothing, and a slow one must not hold the next. One
+        # that does not come ends the connection.
+        client.post(self._topics.facts(self._store), frame, properties=frame_properties())
 
     async def _tell_agent_if_due(self, client: Client) -> None:
         """Counters change all the time: they are told now and then, a change of health sooner."""
@@ -377,7 +374,7 @@ class Uplink:
         else:
             self._mirror_failure = ""
 
-    def _ask_for_mirror_if_due(self, client: Client, group: asyncio.TaskGroup) -> None:
+    def _ask_for_mirror_if_due(self, client: Client) -> None:
         now_s = self._loop.time()
         if not self._mirror.is_behind and now_s - self._mirror_heard_s < MIRROR_CHECK_INTERVAL_S:
             return
@@ -385,7 +382,7 @@ class Uplink:
             return
         self._mirror_asked_s = now_s
         request = MirrorRequest(store=self._store, position=self._mirror.position)
-        self._send(codec.encode_up(request), client, group)
+        self._send(codec.encode_up(request), client)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -1,6 +1,6 @@
-"""The simulated broker's client: stands in for `aiomqtt.Client`, as far as our code uses it.
+"""The simulated broker's client: stands in for `mqtt5.Client`, as far as our code uses it.
 
-It raises what aiomqtt raises when it does: `MqttError` for a lost or refused connection and for a
+It raises what that raises when it does: `MqttError` for a lost or refused connection and for a
 call that takes too long. Incoming messages wait in the given kind of queue, and are dropped when it
 is full.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simulators.harness.broker import SimulatedBroker
 
 CALL_TIMEOUT_S: Final = 10.0
+IN_FLIGHT_MAX: Final = 20
 TIMED_OUT: Final = "Operation timed out"
 
 
@@ -50,7 +51,8 @@ class SimulatedClient:
         self.patterns: list[str] = []
         self.next_delivery_s = 0.0
         self.under_way = 0
-        self.pending_calls_threshold = 10
+        self.in_flight_max: Final = IN_FLIGHT_MAX
+        self._posts: Final[set[asyncio.Task[None]]] = set()
         self._broker: Final = broker
         self._timeout_s: Final = timeout
         self._queue: Final = (queue_type or asyncio.Queue)(maxsize=max_queued_incoming_messages)
@@ -168,6 +170,34 @@ class SimulatedClient:
             raise MqttError(TIMED_OUT) from None
         if not confirmed.done():
             raise MqttError("Disconnected during publish")
+
+    def post(  # The arguments are those of `mqtt5.Client.post`.
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        properties: Any = None,
+        then: Callable[[], None] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Send with QoS 1; what goes wrong ends the connection. Raises `MqttError`."""
+        if not self._is_connected:
+            raise MqttError("the client is not connected")
+
+        async def posted() -> None:
+            try:
+                await self.publish(topic, payload, 1, retain, properties, timeout)
+            except MqttError:
+                if self._is_connected:
+                    self._broker.end(self)
+                return
+            if then is not None and self._is_connected:
+                then()
+
+        task = asyncio.get_running_loop().create_task(posted())
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
 
     async def _reach(self, timeout_s: float | None = None) -> None:
         """Raise what a call raises when it cannot reach the broker."""

@@ -12,8 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
-from aiomqtt import Client
-
 from cloud.api.problems import ApiProblem
 from cloud.api.submitting import Submitter
 from cloud.broker import BackOff
@@ -37,6 +35,7 @@ from cloud.shards.ownership import OwnershipWatch
 from cloud.shards.placement import shard_name
 from cloud.shards.shard import Shard
 from cloud.sku_location.decide import LOGIC_ERA
+from mqtt5 import Client
 from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 from simulators.harness.clocks import Clock

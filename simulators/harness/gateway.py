@@ -15,7 +15,6 @@ from random import Random
 from typing import Final
 
 import apsw
-from aiomqtt import Client
 
 from edge.devices.driver import DeviceReport
 from edge.devices.pos_journal import PosJournalDriver
@@ -28,6 +27,7 @@ from edge.outbox.sqlite import SqliteOutbox
 from edge.uplink.agent import AgentState
 from edge.uplink.mqtt import Uplink
 from edge.uplink.settings import UplinkSettings
+from mqtt5 import Client
 from protocol.broker_settings import BrokerSettings
 from protocol.ids import EPOCH_MAX, StoreId
 from simulators.harness.clocks import Clock

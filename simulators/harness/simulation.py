@@ -21,13 +21,13 @@ from random import Random
 from typing import Any, Final, cast
 
 import apsw
-from aiomqtt import Client
 from msgspec import Struct
 
 from cloud.journal import sqlite
 from cloud.shards.messages import SetPolicy
 from cloud.sku_location.state import Policy
 from edge.outbox import writer
+from mqtt5 import Client
 from protocol.ids import StoreId
 from simulators.harness import strikes
 from simulators.harness.broker import SimulatedBroker
