@@ -16,7 +16,7 @@ class UplinkSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     window_batches: Annotated[int, Meta(ge=1, le=64)] = 8
     """Batches sent and not yet acknowledged."""
-    batch_facts_max: Annotated[int, Meta(ge=1, le=FACTS_PER_BATCH_MAX)] = 500
+    batch_facts_max: Annotated[int, Meta(ge=1, le=FACTS_PER_BATCH_MAX)] = 2_000
     batch_bytes_max: Annotated[int, Meta(ge=1_024, le=FRAME_BYTES_MAX - ENVELOPE_BYTES_MAX)] = (
         262_144
     )

@@ -106,6 +106,7 @@ class Found:
     busy_rate_per_s: float
     facts: int
     lost: int
+    states_per_fact: float
     commit_ms: tuple[float, float]
     limit_per_s: float
 
@@ -133,7 +134,7 @@ async def _measure(options: PipelineOptions, crew: Crew, advance: Advance) -> Fo
     advance(0.1)
     quiet = await site.delays_at(options.rate_per_s, options.seconds / 3, "quiet")
     advance(0.3)
-    windows, facts, took_s = await site.sustain(options.seconds)
+    windows, facts, took_s, states_per_fact = await site.sustain(options.seconds)
     advance(0.75)
     sustained_per_s = facts / took_s
     busy_rate = BUSY_SHARE * sustained_per_s
@@ -152,6 +153,7 @@ async def _measure(options: PipelineOptions, crew: Crew, advance: Advance) -> Fo
         busy_rate_per_s=busy_rate,
         facts=site.made,
         lost=lost,
+        states_per_fact=states_per_fact,
         commit_ms=commit_ms,
         limit_per_s=limit_per_s,
     )
@@ -231,8 +233,8 @@ class _Site:
         states = msgspec.msgpack.decode(noted.read_bytes(), type=list[Noted])
         return await asyncio.to_thread(delays, sales, states)
 
-    async def sustain(self, seconds: float) -> tuple[list[Window], int, float]:
-        """Keep every outbox filled; return windows, facts, and the seconds they took."""
+    async def sustain(self, seconds: float) -> tuple[list[Window], int, float, float]:
+        """Keep every outbox filled; return windows, facts, the seconds they took, and states told of each."""
         before = await self.heard()
         begun_s = time.monotonic()
         phase = Phase(seconds=seconds)
@@ -248,7 +250,8 @@ class _Site:
             last, last_s = now, now_s
         await making
         after = await self.until_heard()
-        return windows, after.facts - before.facts, after.last_s - begun_s
+        facts = after.facts - before.facts
+        return windows, facts, after.last_s - begun_s, (after.states - before.states) / facts
 
     async def heard(self) -> Heard:
         """Return what the subscriber has heard."""
@@ -366,7 +369,7 @@ async def _limit(
     return load.frames * options.stores * per_frame / slowest_s
 
 
-UPLINK_FACTS: Final = 500
+UPLINK_FACTS: Final = 2_000
 FACT_BYTES: Final = 52
 MIRROR_STATE_BYTES: Final = 45
 """What a frame of the uplink, a fact of a till and a state of a mirror take, about."""
@@ -384,6 +387,7 @@ def _report(options: PipelineOptions, found: Found) -> BenchReport:
             unit="facts/s",
             at_least=FACTS_PER_S_MIN,
         ),
+        Figure(name="states told", value=found.states_per_fact, unit="per fact"),
         Figure(name="slowest window", value=min(steady, default=0.0), unit="facts/s"),
         Figure(name="same bytes, nothing done", value=found.limit_per_s, unit="facts/s"),
         Figure(name="share of that", value=share, unit="", at_least=SHARE_MIN, is_ratio=True),
