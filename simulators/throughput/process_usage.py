@@ -1,6 +1,7 @@
 """What a process has used so far, from /proc (proc(5), `stat` and `status`)."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +27,18 @@ def usage_of(pid: int) -> Usage:
         line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line
     )
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), _mib(sizes["VmRSS"]), _mib(sizes["VmHWM"]))
+
+
+def waited_s(pid: int) -> float:
+    """Return how long the threads of a process could have run and had no processor.
+
+    On a machine that others use as well, this is what they took (proc(5), `schedstat`).
+    """
+    waited_ns = 0
+    for task in (Path("/proc") / str(pid) / "task").iterdir():
+        with suppress(OSError):  # A thread may end meanwhile.
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+    return waited_ns / 1e9
 
 
 def _mib(size: str) -> float:
