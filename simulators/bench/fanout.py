@@ -27,7 +27,7 @@ from cloud.publisher.handover import Handover
 from cloud.publisher.outgoing import STOCK
 from cloud.publisher.properties import properties_of
 from cloud.publisher.pump import Publisher
-from cloud.publisher.wms import retained_stock
+from cloud.publisher.wms import messages_of, retained_stock
 from cloud.shards.messages import Committed, StoreChange
 from cloud.sku_location.state import Cause, SkuLocation
 from mqtt5 import Client
@@ -232,7 +232,7 @@ async def _bare_loop(
     ) as client:
         for number in range(rounds):
             entries = [retained_stock(state, 0, topics) for state in _sold(states, number + 1)]
-            messages = [entry.messages[0] for entry in entries]
+            messages = [messages_of(entry)[0] for entry in entries]
             begun_s = time.monotonic()
             for message in messages:
                 await free.acquire()

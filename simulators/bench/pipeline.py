@@ -51,7 +51,7 @@ P99_MS_MAX: Final = 40.0
 BUSY_P99_MS_MAX: Final = 250.0
 BUSY_SHARE: Final = 0.8
 GROWTH_MIB_MAX: Final = 48.0
-APPENDS_PER_S_MAX: Final = 400.0
+APPENDS_PER_S_MAX: Final = 100.0
 """Of one store: at high rates sensors tell much at once, and nobody rings up a fact at a time."""
 BASKET_LINES: Final = 3.0
 
@@ -238,7 +238,7 @@ class _Site:
         return await asyncio.to_thread(delays, sales, states)
 
     async def sustain(self, seconds: float) -> tuple[list[Window], int, float, float]:
-        """Keep every outbox filled; return windows, facts, the seconds they took, and states told of each."""
+        """Keep every outbox filled; return windows, facts, their seconds, states told of each."""
         before = await self.heard()
         begun_s = time.monotonic()
         phase = Phase(seconds=seconds)
