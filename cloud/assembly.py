@@ -35,7 +35,8 @@ from cloud.orders.keeper import OrderKeeper
 from cloud.orders.stock_router import StockRouter
 from cloud.policies import withdrawn
 from cloud.publisher.handover import Handover
-from cloud.publisher.pump import Publisher, first_cause
+from cloud.publisher.press import running_press
+from cloud.publisher.pump import Publisher, first_cause, no_press
 from cloud.recounts.watching import CountWatcher
 from cloud.reorders.escalation import HOUR_MS, Patience
 from cloud.reorders.watching import ReorderWatcher
@@ -289,6 +290,7 @@ class _Cloud:
             on_published=self._note_published,
             now_ms=now_ms,
             back_off=BackOff(random.uniform),
+            press=running_press if settings.publisher.press else no_press,
         )
         self._shard: Final = HostedShard(
             shard,

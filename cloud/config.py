@@ -65,16 +65,18 @@ class IngestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PublisherSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the publisher has in flight and holds back.
 
-    The two windows, and two places more, must not exceed what the broker takes from one client
-    (`Receive Maximum`): it would close the connection. The defaults fit Mosquitto's own of 20.
+    Where the two windows, and two places more, exceed what the broker takes from one client
+    (`Receive Maximum`), they share that in proportion.
     """
 
     live_window: Annotated[
         int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed live messages")
-    ] = 12
+    ] = 48
     retained_window: Annotated[
         int, Meta(ge=1, le=1_000, description="1 to 1000 unconfirmed retained documents")
-    ] = 6
+    ] = 96
+    press: bool = True
+    """Make documents in a process of its own; on one core, or in little memory, better not."""
     backlog_topics_max: Annotated[
         int, Meta(ge=1_000, le=10_000_000, description="1000 to 10000000 topics")
     ] = 50_000

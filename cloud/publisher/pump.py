@@ -8,7 +8,7 @@ Runs on the cloud's event loop with a connection of its own.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Final
@@ -22,6 +22,7 @@ from cloud.journal.port import JournalReader
 from cloud.publisher.handover import Handover
 from cloud.publisher.marker import Marker, position_to_fill_from
 from cloud.publisher.outgoing import CLOUD
+from cloud.publisher.press import Press
 from cloud.publisher.progress import Progress
 from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Refill
@@ -31,6 +32,16 @@ from protocol.broker_settings import BrokerSettings
 from protocol.topics import Topics
 
 log = logging.getLogger(__name__)
+
+
+Printing = Callable[[], contextlib.AbstractAsyncContextManager["Press | None"]]
+"""Starts what makes documents in a process of its own."""
+
+
+@contextlib.asynccontextmanager
+async def no_press() -> AsyncIterator[None]:
+    """Make documents on the event loop."""
+    yield None
 
 
 class Publisher:
@@ -48,6 +59,7 @@ class Publisher:
         now_ms: Callable[[], int],
         back_off: BackOff,
         client_type: ClientType = Client,
+        press: Printing = no_press,
     ) -> None:
         """Read where the journal stands; no shard may have committed to `handover` before."""
         self._broker: Final = broker
@@ -60,6 +72,8 @@ class Publisher:
         self._now_ms: Final = now_ms
         self._back_off: Final = back_off
         self._client_type: Final = client_type
+        self._printing: Final = press
+        self._press: Press | None = None
         self._head = reader.position()
         self._stopping: Final = asyncio.Event()
 
@@ -70,13 +84,17 @@ class Publisher:
     async def run(self) -> None:
         """Publish until `stop`. Raises a group with `JournalFailed` when the journal fails."""
         with ThreadPoolExecutor(1, "publisher-reads") as reading:
-            while not self._stopping.is_set():
-                try:
-                    await self._connect_and_publish(reading)
-                except* MqttError as errors:
-                    log.warning("publisher: no broker (%s)", first_cause(errors))
-                if not self._stopping.is_set():
-                    await self._pause()
+            async with self._printing() as self._press:
+                await self._publish_until_stopped(reading)
+
+    async def _publish_until_stopped(self, reading: ThreadPoolExecutor) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._connect_and_publish(reading)
+            except* MqttError as errors:
+                log.warning("publisher: no broker (%s)", first_cause(errors))
+            if not self._stopping.is_set():
+                await self._pause()
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -165,6 +183,7 @@ class Publisher:
             refill_from=lambda since: Refill(self._reader, since, self._topics),
             reading=reading,
             on_published=self._on_published,
+            press=self._press,
         )
         try:
             await session.run(self._stopping)

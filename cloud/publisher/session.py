@@ -10,7 +10,7 @@ its own.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Final
 
@@ -21,12 +21,13 @@ from cloud.publisher.handover import Handover, Told
 from cloud.publisher.live import to_stores, to_third_parties
 from cloud.publisher.marker import Marker
 from cloud.publisher.outgoing import CLOUD, Outgoing
+from cloud.publisher.press import Press
 from cloud.publisher.progress import Progress
 from cloud.publisher.properties import properties_of
 from cloud.publisher.refill import Page, Refill
 from cloud.publisher.retained import Retained
 from cloud.publisher.stores import answer
-from cloud.publisher.wms import messages_of, stock_in_arrays
+from cloud.publisher.wms import messages_of, printed, stock_in_arrays
 from cloud.shards.messages import Committed
 from cloud.sku_location.belief import Estimator
 from cloud.sku_location.state import SkuLocation
@@ -40,6 +41,10 @@ FLUSH_DEADLINE_S: Final = 3.0
 
 MARKER_RESERVE: Final = 2
 """Places in the client's window besides live and retained messages: the marker's, and a spare."""
+
+
+AT_ONCE_MAX: Final = 8
+"""So few documents are made here sooner than another process could make them."""
 
 
 class _Stopped(Exception):
@@ -93,8 +98,10 @@ class Session:
         refill_from: Callable[[int], Refill],
         reading: Executor,
         on_published: Callable[[int], None],
+        press: Press | None = None,
     ) -> None:
         self._client: Final = client
+        self._press: Final = press
         self._topics: Final = topics
         self._progress: Final = progress
         self._handover: Final = handover
@@ -186,12 +193,41 @@ class Session:
         self._moved.set()
 
     def _send_retained(self) -> None:
-        """Send as many of the newest states as have a place among those in flight."""
+        """Send as many of the newest states as have a place among those in flight.
+
+        With a press, many at a time: while more wait than find a place, half of them are awaited.
+        """
         backlog = self._progress.backlog
-        while backlog.waiting and self._retained_in_flight < self._retained_max:
-            self._retained_in_flight += 1
-            entry = backlog.take()
+        free = self._retained_max - self._retained_in_flight
+        if self._press is not None and backlog.waiting > free and free < self._retained_max // 2:
+            return
+        entries = [backlog.take() for _ in range(min(free, backlog.waiting))]
+        self._retained_in_flight += len(entries)
+        if self._press is None or len(entries) <= AT_ONCE_MAX:
+            self._send_entries(entries)
+        else:
+            self._print_entries(entries, self._press)
+
+    def _send_entries(self, entries: Iterable[Retained]) -> None:
+        for entry in entries:
             self._send_entry(entry, messages_of(entry, self._estimator.estimate))
+
+    def _print_entries(self, entries: Iterable[Retained], press: Press) -> None:
+        """Have the documents of states made elsewhere, and send them when they come."""
+        states = [entry for entry in entries if isinstance(entry.subject, SkuLocation)]
+        others = (entry for entry in entries if not isinstance(entry.subject, SkuLocation))
+        self._send_entries(others)
+        printing = press.documents(
+            [entry.subject for entry in states if isinstance(entry.subject, SkuLocation)]
+        )
+        printing.add_done_callback(lambda done: self._send_printed(states, done))
+
+    def _send_printed(self, entries: list[Retained], done: "asyncio.Future[list[bytes]]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._send_entries(entries)
+            return
+        for entry, document in zip(entries, done.result(), strict=True):
+            self._send_entry(entry, printed(entry, document))
 
     def _send_entry(self, entry: Retained, messages: Sequence[Outgoing]) -> None:
         """Send an entry's messages, one after the confirmation of the other."""

@@ -60,14 +60,18 @@ def messages_of(entry: Retained, estimating: Estimating = estimate) -> tuple[Out
     """
     topic, subject = entry.key, entry.subject
     if isinstance(subject, SkuLocation):
-        payload = encode_document(stock_document(subject, estimating))
-        return (Outgoing(topic, payload, STOCK, retain=True),)
+        return printed(entry, encode_document(stock_document(subject, estimating)))
     payload = encode_document(reorder_document(subject))
     if is_open(subject.reorder):
         return (Outgoing(topic, payload, REORDER, retain=True),)
     last_word = Outgoing(topic, payload, REORDER_CLOSED)
     removal = Outgoing(topic, b"", REORDER, retain=True)
     return last_word, removal
+
+
+def printed(entry: Retained, document: bytes) -> tuple[Outgoing, ...]:
+    """Return the same of an entry whose document was encoded elsewhere."""
+    return (Outgoing(entry.key, document, STOCK, retain=True),)
 
 
 def stock_in_arrays(
