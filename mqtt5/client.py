@@ -210,7 +210,7 @@ class Client(asyncio.Protocol):
             )
             return
         confirmed: asyncio.Future[None] = self._loop.create_future()
-        self._send(topic, payload, retain, properties, confirmed, float("inf"))
+        self._send(topic, payload, retain, properties, confirmed, timeout or self._timeout_s)
         await self._answer(confirmed, timeout)
 
     def post(

@@ -47,6 +47,11 @@ class Press:
         self._reading: Final = asyncio.create_task(self._read())
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def is_lost(self) -> bool:
         """Say whether there is nobody left to ask."""
         return self._is_lost
