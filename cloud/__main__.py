@@ -50,9 +50,9 @@ T = TypeVar("T")
 DEFAULT_CONFIG = Path("cloud.toml")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 EXIT_FAILED = 1
-SWITCH_INTERVAL_S = 0.001
-"""A shard at work makes the event loop wait so long at most, not for CPython's five milliseconds."""
 EXIT_MISUSED = 2
+SWITCH_INTERVAL_S = 0.001
+"""A shard at work makes the event loop wait so long at most; CPython's own are 5 milliseconds."""
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`stocktruth-cloud bench pipeline | fanout`, also as `stocktruth-sim bench …`.
+"""`stocktruth-cloud bench pipeline | fanout | reserve`, also as `stocktruth-sim bench …`.
 
 The cloud's command finds them as plug-ins (entry points of the group `stocktruth.benches`): it may
 not import simulators, and a cloud without them has no benches that need simulated stores.
@@ -94,6 +94,38 @@ def fanout(
         )
         with progress_bar("fanout") as advance:
             report = _run(run(options, advance))
+    show(report, as_json=as_json)
+
+
+@app.command()
+def reserve(
+    reservations: Annotated[int, typer.Option(min=200, max=9_000)] = 2_000,
+    clients: Annotated[int, typer.Option(min=1, max=1_000, help="In process.")] = 256,
+    http_clients: Annotated[int, typer.Option(min=1, max=256)] = 8,
+    articles: Annotated[int, typer.Option(min=100, max=100_000)] = 2_000,
+    peer_seconds: Annotated[int, typer.Option(min=1, max=600, help="Of pgbench.")] = 8,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Reserve in process and over HTTP, beside pgbench on a hot row."""
+    from simulators.bench.reserve import ReserveOptions, run  # noqa: PLC0415 # Others start faster.
+
+    with tempfile.TemporaryDirectory(prefix="stocktruth-bench-") as folder:
+        options = ReserveOptions(
+            folder=Path(folder),
+            reservations=reservations,
+            clients=clients,
+            articles=articles,
+            http_clients=http_clients,
+            seed=seed,
+            peer_seconds=peer_seconds,
+        )
+        try:
+            with progress_bar("reserve") as advance:
+                report = run(options, advance)
+        except SimulatorError as error:
+            typer.echo(f"bench: {error}", err=True)
+            sys.exit(STATUS_FAILED)
     show(report, as_json=as_json)
 
 

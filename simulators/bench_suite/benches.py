@@ -19,6 +19,9 @@ class Bench(NamedTuple):
 
 BENCHES: Final = (
     Bench("cloud", "ingest", ("--facts", "240000"), ("--facts", "96000")),
+    Bench("cloud", "pipeline", ("--for", "60"), ("--for", "10")),
+    Bench("cloud", "fanout", (), ("--states", "50000")),
+    Bench("cloud", "reserve", (), ("--peer-seconds", "4")),
     Bench("cloud", "growth", ("--facts", "48000"), None),
     Bench("cloud", "belief", ("--sku-locations", "200000"), ("--sku-locations", "50000")),
     Bench("cloud", "query", (), ("--sku-locations", "100000", "--requests", "200")),
