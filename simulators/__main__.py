@@ -15,6 +15,7 @@ import msgspec
 import typer
 
 from protocol.topics import DEFAULT_ROOT
+from simulators.bench.cli import bench_idle
 from simulators.crash.cli import crash
 from simulators.errors import AddressUnavailable, FaultRefused, ScenarioInvalid
 from simulators.fencing.cli import fencing
@@ -347,7 +348,10 @@ def broker(
     os.execv(command[0], command)  # noqa: S606 # We made the command; no shell is wanted.
 
 
-for _command in (reader, throughput, simulate, canaries, crash, fencing, outage, powercut):
+for _command in (
+    *(reader, throughput, bench_idle),
+    *(simulate, canaries, crash, fencing, outage, powercut),
+):
     app.command()(_command)
 
 

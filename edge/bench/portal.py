@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -20,10 +20,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from edge.assembly import clock_ms, device_specs, mint_epoch, monotonic_ms, tag_layout
+from edge.assembly import clock_ms, device_specs, monotonic_ms, tag_layout
 from edge.bench.portal_reader import HOST
 from edge.bench.portal_traffic import Traffic, passed
 from edge.bench.showing import Advance, percentiles
+from edge.bench.timed_outbox import TimedOutbox
 from edge.config import EdgeSettings
 from edge.devices.driver import Health
 from edge.devices.llrp import RO_ACCESS_REPORT, decoded_by_sllurp
@@ -33,11 +34,10 @@ from edge.devices.supervisor import RestartPolicy, Supervisor
 from edge.devices.tag_tracker import TagTracker
 from edge.errors import EdgeError
 from edge.outbox.port import Outbox
-from edge.outbox.sqlite import SqliteOutbox
 from edge.recording.tap import NoTap
 from protocol.bench_report import BenchReport, Figure
 from protocol.codec import decode_fact
-from protocol.facts import AnyFact, GoodsReceived
+from protocol.facts import GoodsReceived
 from protocol.ids import Epc, Seq, gtin_of_tag
 
 READS_PER_S_MIN: Final = 50_000
@@ -75,20 +75,6 @@ class _Heard(NoTap):
             if not self.reports:
                 self.began_s, self.began_cpu_s = time.perf_counter(), time.process_time()
             self.reports.append(data)
-
-
-class _TimedOutbox(SqliteOutbox):
-    """The outbox, and how long each append waited until it was durable."""
-
-    appends_s: list[float]
-
-    def append(
-        self, facts: Sequence[AnyFact], checkpoints: Mapping[str, bytes | None] | None = None
-    ) -> None:
-        """See `Outbox.append`."""
-        began_s = time.perf_counter()
-        super().append(facts, checkpoints)
-        self.appends_s.append(time.perf_counter() - began_s)
 
 
 def bench(folder: Path, traffic: Traffic, rounds: int, advance: Advance) -> BenchReport:
@@ -140,21 +126,12 @@ def _report(traffic: Traffic, rounds: list[Round]) -> BenchReport:
 def _round(folder: Path, traffic: Traffic, through: set[Epc], taken: Advance) -> Round:
     gtin_of_tag.cache_clear()  # A new round's tags are as strange as a new day's.
     gc.collect()
-    failures: list[str] = []
-    outbox = _TimedOutbox(
-        folder / "outbox.db",
-        disk_budget_bytes=2**40,
-        mint_epoch=mint_epoch,
-        clock_ms=clock_ms,
-        on_failure=failures.append,
-    )
-    outbox.appends_s = []
+    outbox = TimedOutbox(folder / "outbox.db")
     try:
         heard = _Heard()
         with _reader(traffic) as port:
             took_s, cpu_s = _take(_settings(folder, port), outbox, heard, traffic.reads, taken)
-        if failures:
-            raise EdgeError(failures[0])
+        outbox.check()
         facts, share = _judged(outbox, through)
     finally:
         outbox.close()
