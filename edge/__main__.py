@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from edge.bench.command import app as bench_app
 from edge.config import EdgeSettings, load_settings
 from edge.errors import ConfigInvalid, EdgeError, Mistake
 from edge.mirror.sqlite import SqliteMirror
@@ -145,6 +146,7 @@ def _print(columns: Sequence[str], rows: list[dict[str, Any]], *, as_json: bool)
     Console().print(table)
 
 
+app.add_typer(bench_app, name="bench")
 for _command in (record, replay, tune):
     app.command()(_command)
 

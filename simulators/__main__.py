@@ -16,6 +16,7 @@ import typer
 
 from protocol.topics import DEFAULT_ROOT
 from simulators.bench.cli import app as bench
+from simulators.bench.idle_cli import bench_idle
 from simulators.bench_suite.cli import bench_compare, benchmarks
 from simulators.crash.cli import crash
 from simulators.errors import AddressUnavailable, FaultRefused, ScenarioInvalid
@@ -361,6 +362,7 @@ for _command in (
     powercut,
     benchmarks,
     bench_compare,
+    bench_idle,
 ):
     app.command()(_command)
 

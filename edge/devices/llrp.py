@@ -1,7 +1,8 @@
 """The `llrp` device: an RFID reader, driven over LLRP 1.0.1 (EPCglobal, 2007).
 
 sllurp's `LLRPClient` speaks the protocol: it asks for capabilities, configures the reader and
-installs our ROSpec. The socket is ours, because sllurp's own loop accepts a message of any length,
+installs our ROSpec. Reports that look as we asked for them are read by `llrp_columns`, all others
+by sllurp. The socket is ours, because sllurp's own loop accepts a message of any length,
 never notices a half-open connection and gives up reconnecting. A fault ends this driver; the
 supervisor makes a new one, and the reader keeps running and buffering meanwhile.
 
@@ -19,6 +20,7 @@ from sllurp.llrp_errors import LLRPError
 
 from edge.devices.driver import DeviceReport
 from edge.devices.llrp_clock import Received
+from edge.devices.llrp_columns import TagColumns
 from edge.devices.llrp_framing import LlrpFramer, LlrpViolation, message_type, parts
 from edge.devices.llrp_settings import SEARCH_MODES, LlrpSettings
 from edge.devices.llrp_tags import ReaderClocks, tag_readings
@@ -42,6 +44,11 @@ Connect = Callable[[tuple[str, int], float], socket.socket]
 """Connects to an address within some seconds, as `socket.create_connection` does."""
 
 _log = logging.getLogger(__name__)
+
+
+def decoded_by_sllurp(message: bytes) -> Any:
+    """Return sllurp's `LLRPMessage` of a whole message, or raise whatever it raises."""
+    return LLRPMessage(msgbytes=message)
 
 
 class LlrpDriver:
@@ -72,6 +79,7 @@ class LlrpDriver:
         self._connect = connect
         self._framer = LlrpFramer()
         self._clocks = ReaderClocks()
+        self._columns = TagColumns(settings.name)
         self._client = LLRPClient(_reader_config(settings), transport_tx_write=self._send)
         self._socket: socket.socket | None = None
         self._antennas_missing: set[int] = set()
@@ -151,7 +159,7 @@ class LlrpDriver:
         received = Received(self._monotonic_ms(), self._clock_ms())
         self._tap.llrp_message(self.name, data, *received)
         if message_type(data) == RO_ACCESS_REPORT:
-            self._take_report(self._decode_report(data), received)
+            self._take_report(data, received)
             return
         message = self._decode(data)
         name: str = message.getName()
@@ -166,7 +174,7 @@ class LlrpDriver:
 
     def _decode(self, data: bytes) -> Any:
         try:
-            return LLRPMessage(msgbytes=data)
+            return decoded_by_sllurp(data)
         except Exception as error:
             # Whatever a decoder without side effects raises is the sender's doing: struct.error,
             # LLRPError, lookups that fail, even recursion that is too deep.
@@ -190,8 +198,11 @@ class LlrpDriver:
         if self._client.state != before:
             self._advanced_ms = self._monotonic_ms()
 
-    def _take_report(self, tags: list[Mapping[str, Any]], received: Received) -> None:
-        readings = tag_readings(self.name, tags, self._clocks, received)
+    def _take_report(self, data: bytes, received: Received) -> None:
+        readings = self._columns.readings(data, self._clocks, received)
+        if readings is None:
+            tags = self._decode_report(data)
+            readings = tag_readings(self.name, tags, self._clocks, received)
         if readings:
             self._sink.observe(readings)
             # Reads, not report entries: a busy reader makes one entry of several.

@@ -10,6 +10,7 @@ Received times are on the gateway's monotonic clock, and stamps become *ages*: n
 while a report is under way, nor an uptime clock that knows no date, puts a reading elsewhere.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 WINDOW_MS: Final = 60_000
@@ -49,6 +50,17 @@ class ReaderClock:
         stamped_ms = stamp_us // 1000 + self._offset_ms()
         age_ms = max(0, received.monotonic_ms - stamped_ms)
         return max(0, received.utc_ms - age_ms)
+
+    def all_to_gateway_ms(self, stamps_us: Sequence[int], received: Received) -> list[int]:
+        """Return what `to_gateway_ms` does of each, in one go."""
+        now_ms = received.utc_ms
+        shift_ms = now_ms - received.monotonic_ms + self._offset_ms()
+        if min(stamps_us) // 1000 + shift_ms < 0 or now_ms < 0:
+            return [self.to_gateway_ms(stamp_us, received) for stamp_us in stamps_us]
+        return [
+            seen_ms if (seen_ms := stamp_us // 1000 + shift_ms) < now_ms else now_ms
+            for stamp_us in stamps_us
+        ]
 
     def ahead_ms(self, received: Received) -> int:
         """Return how far the reader's clock is ahead of the gateway's UTC."""

@@ -18,10 +18,10 @@ EPC_BYTES_MAX: Final = 62
 """The longest EPC that a tag can hold: 31 words (GS1 Gen2, section 6.3.2.1.2.2)."""
 
 _EPC_96_DIGITS: Final = 24
-_RSSI_UNKNOWN_DBM: Final = -128.0
-_RSSI_PER_DB: Final = 100
-_PHASE_DEG: Final = 360 / 4_096
-_DOPPLER_HZ: Final = 1 / 16
+RSSI_UNKNOWN_DBM: Final = -128.0
+RSSI_PER_DB: Final = 100
+PHASE_DEG: Final = 360 / 4_096
+DOPPLER_HZ: Final = 1 / 16
 
 Tag = Mapping[str, Any]
 
@@ -87,16 +87,16 @@ def _reading(
         min(last_ms, clocks.seen_ms("FirstSeen", tag, received)),
         last_ms,
         tag.get("TagSeenCount", 1),
-        None if phase is None else phase * _PHASE_DEG,
-        None if doppler is None else doppler * _DOPPLER_HZ,
+        None if phase is None else phase * PHASE_DEG,
+        None if doppler is None else doppler * DOPPLER_HZ,
     )
 
 
 def _rssi_dbm(tag: Tag) -> float:
     precise = tag.get("ImpinjPeakRSSI")
     if precise is not None:
-        return float(precise) / _RSSI_PER_DB
-    return float(tag.get("PeakRSSI", _RSSI_UNKNOWN_DBM))
+        return float(precise) / RSSI_PER_DB
+    return float(tag.get("PeakRSSI", RSSI_UNKNOWN_DBM))
 
 
 def _epc(tag: Tag) -> Epc:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from cloud.bench.traffic import store_id
+from edge.bench.process_usage import Usage, usage_of, waited_s
 from mqtt5 import Client
 from protocol.bench_report import BenchReport, Figure, Plot
 from protocol.documents import CloudDocument
@@ -42,7 +43,6 @@ from simulators.bench.till import StoreConfig
 from simulators.demo.broker import BrokerAddress
 from simulators.demo.processes import Child, Crew
 from simulators.errors import BenchmarkFailed
-from simulators.throughput.process_usage import Usage, usage_of, waited_s
 
 FACTS_PER_S_MIN: Final = 40_000
 SHARE_MIN: Final = 0.01

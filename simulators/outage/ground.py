@@ -7,13 +7,13 @@ from json import dumps
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from edge.bench.process_usage import usage_of
 from protocol.topics import DEFAULT_ROOT
 from simulators.demo.broker import HOST, BrokerAddress, start_embedded
 from simulators.demo.processes import Child, Crew
 from simulators.demo.wan import Wan
 from simulators.outage.outcome import Memory
 from simulators.outage.shop import STORE, TILLS
-from simulators.throughput.process_usage import usage_of
 
 MIB: Final = 1_048_576
 

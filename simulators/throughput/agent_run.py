@@ -17,6 +17,7 @@ import msgspec
 from aiomqtt import Client, ProtocolVersion
 from msgspec import Struct
 
+from edge.bench.process_usage import Usage, usage_of
 from protocol.documents import AgentDocument, DeviceStatus
 from protocol.ids import parse_store_id
 from protocol.topics import Topics
@@ -24,7 +25,6 @@ from simulators.demo.broker import BrokerAddress, start_embedded
 from simulators.demo.processes import Child, Crew
 from simulators.errors import BenchmarkFailed
 from simulators.throughput.busy_reader import BusyReader, Load
-from simulators.throughput.process_usage import Usage, usage_of
 
 STORE: Final = "S001"
 READER: Final = "reader-1"
