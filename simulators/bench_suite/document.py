@@ -32,9 +32,8 @@ def document(runs: Sequence[Ran], machine: str, commit: str, pictures: dict[str,
 
 def _section(run: Ran, pictures: dict[str, str]) -> Iterator[str]:
     report = run.report
-    command = " ".join((f"stocktruth-{run.bench.module} bench", run.bench.name, *run.bench.full))
     yield f"## {report.bench}\n"
-    yield f"`{command}`: {_conditions(report)}\n"
+    yield f"`{run.bench.shown()}`: {_conditions(report)}\n"
     yield "| figure | measured | asked for | |"
     yield "|---|---:|---:|---|"
     for figure in report.figures:
