@@ -51,7 +51,7 @@ DEFAULT_CONFIG = Path("cloud.toml")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 EXIT_FAILED = 1
 SWITCH_INTERVAL_S = 0.001
-"""A shard at work makes the event loop wait so long at most, not for CPython's five milliseconds."""
+"""A shard at work makes the event loop wait so long at most, not CPython's five milliseconds."""
 EXIT_MISUSED = 2
 
 

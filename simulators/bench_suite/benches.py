@@ -23,6 +23,8 @@ BENCHES: Final = (
     Bench("cloud", "belief", ("--sku-locations", "200000"), ("--sku-locations", "50000")),
     Bench("cloud", "query", (), ("--sku-locations", "100000", "--requests", "200")),
     Bench("cloud", "resident", (), ("--sku-locations", "200000", "--active", "200000")),
+    Bench("cloud", "fanout", (), ("--states", "60000")),
+    Bench("cloud", "pipeline", ("--for", "60"), ("--for", "12")),
     Bench("cloud", "recover", (), ("--sku-locations", "100000", "--kills", "3")),
 )
 """In the order in which they run; together they take less than ten minutes on two cores."""
