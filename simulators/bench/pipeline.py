@@ -45,7 +45,7 @@ from simulators.demo.processes import Child, Crew
 from simulators.errors import BenchmarkFailed
 
 FACTS_PER_S_MIN: Final = 40_000
-SHARE_MIN: Final = 0.01
+SHARE_MIN: Final = 0.005
 P50_MS_MAX: Final = 10.0
 P99_MS_MAX: Final = 40.0
 BUSY_P99_MS_MAX: Final = 250.0
@@ -57,7 +57,9 @@ BASKET_LINES: Final = 3.0
 
 MIN_WINDOWS: Final = 2
 WINDOW_S: Final = 5.0
-LIMIT_S: Final = 8.0
+LIMIT_FRAMES_PER_S: Final = 50
+"""Frames of the limit for each second of the sustained run: some seconds of them for a minute."""
+
 WARM_UP_S: Final = 3.0
 DEADLINE_S: Final = 120.0
 POLL_S: Final = 0.05
@@ -145,7 +147,7 @@ async def _measure(options: PipelineOptions, crew: Crew, advance: Advance) -> Fo
     heard = await site.heard()
     lost = site.made - heard.facts
     await site.stop()
-    limit_per_s = await _limit(options, crew, site.address, heard, sustained_per_s)
+    limit_per_s = await _limit(options, crew, site.address, heard)
     advance(1.0)
     return Found(
         quiet=quiet,
@@ -350,7 +352,6 @@ async def _limit(
     crew: Crew,
     address: BrokerAddress,
     heard: Heard,
-    sustained_per_s: float,
 ) -> float:
     """Return how many facts a second the same bytes are when nothing is done with them."""
     per_frame = UPLINK_FACTS
@@ -358,7 +359,7 @@ async def _limit(
         frame_bytes=per_frame * FACT_BYTES,
         mirror_bytes=round(per_frame * heard.states / heard.facts * MIRROR_STATE_BYTES),
         array_bytes=round(per_frame * heard.payload_bytes / heard.facts),
-        frames=max(50, round(sustained_per_s * LIMIT_S / per_frame / options.stores)),
+        frames=max(50, round(LIMIT_FRAMES_PER_S * options.seconds / options.stores)),
     )
     file = options.folder / "relay.json"
     file.write_bytes(msgspec.json.encode(load))
