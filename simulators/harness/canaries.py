@@ -40,6 +40,14 @@ class Catch(Struct, kw_only=True):
             self.first_seed = seed if self.first_seed is None else min(seed, self.first_seed)
             self.by.update(violated)
 
+    def go_on(self, other: "Catch") -> None:
+        """Count what further seeds showed of the same bug."""
+        self.seeds += other.seeds
+        self.caught += other.caught
+        if self.first_seed is None:
+            self.first_seed = other.first_seed
+        self.by.update(other.by)
+
 
 def run_planted(name: str, seed: int) -> set[str]:
     """Run a seed with a planted bug, and return which promises the checkers saw violated."""

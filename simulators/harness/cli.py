@@ -61,7 +61,9 @@ def simulate(
 
 def canaries(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all if absent.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Seeds for each.")] = 30,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Seeds for each; ten times as many for the rare.")
+    ] = 30,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 1,
     processes: Annotated[
         int, typer.Option(min=1, max=256, help="Seeds that run at the same time.")
