@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
-import uvloop
 
 from cloud import assembly, broker, explaining, reports
 from cloud.api.access import ROLES, load_tokens, new_token, token_entry
@@ -62,8 +61,7 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
         settings, policies = _load(config)
         logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, policies))
+        asyncio.run(_run(settings, policies))
 
 
 async def _run(settings: Settings, policies: list[SetPolicy]) -> None:

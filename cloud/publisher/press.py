@@ -88,7 +88,15 @@ class Press:
                 answer.exception()  # Whoever was going to ask may be gone.
 
     async def stop(self) -> None:
-        """End the process."""
+        """End the process, also when whoever waits for that is cancelled."""
+        ending = asyncio.create_task(self._end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self) -> None:
         self._reading.cancel()
         self._lose()
         if self._process.stdin is not None:
@@ -104,13 +112,20 @@ class Press:
 @asynccontextmanager
 async def running_press() -> AsyncIterator[Press]:
     """Start a press, and end it afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cloud.publisher.press"),
-        stdin=PIPE,
-        stdout=PIPE,
-        start_new_session=True,  # A Ctrl-C is for its parent, which then ends it in order.
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cloud.publisher.press"),
+            stdin=PIPE,
+            stdout=PIPE,
+            start_new_session=True,  # A Ctrl-C is for its parent, which then ends it in order.
+        )
     )
-    press = Press(process)
+    try:
+        press = Press(await asyncio.shield(starting))
+    except asyncio.CancelledError:
+        # Half a start would leave a process and pipes that nobody knows.
+        await Press(await starting).stop()
+        raise
     try:
         yield press
     finally:

@@ -58,6 +58,7 @@ _WRITER: Final = "edge.outbox.writer:Writer"
 _TABLE: Final = "edge.outbox.table:FactTable"
 _OUTBOX: Final = "edge.outbox.sqlite:SqliteOutbox"
 _MIRROR: Final = "edge.mirror.sqlite:SqliteMirror"
+_CLIENT: Final = "mqtt5.client:Client"
 _UPLINK: Final = "edge.uplink.mqtt:Uplink"
 _SESSION: Final = "edge.uplink.session:Session"
 _INGEST: Final = "cloud.ingest.mqtt:Ingest"
@@ -89,7 +90,7 @@ EDGE: Final = (
     _rare("edge.move_log.after", f"{_WRITER}._empty_log", "after"),
     Point("edge.batch.before_send", f"{_UPLINK}._send_batch"),
     Point("edge.batch.sent", f"{_UPLINK}._send_batch", "after"),
-    Point("edge.publish.confirmed", "aiomqtt:Client.publish", "after"),
+    Point("edge.publish.confirmed", f"{_CLIENT}._confirm", "after"),
     Point("edge.ack.heard", f"{_SESSION}._acked"),
     Point("edge.trim.before", f"{_OUTBOX}.trim"),
     Point("edge.trim.noted", f"{_OUTBOX}.trim", "after"),
@@ -119,9 +120,9 @@ CLOUD: Final = (
     Point("cloud.sweeper.asked", "cloud.reservations.sweeper:Sweeper.sweep", "after", FEW),
     Point("cloud.ack.before_publish", f"{_PUBLISHER}._tell_committed"),
     Point("cloud.ack.published", f"{_PUBLISHER}._tell_committed", "after"),
-    Point("cloud.publish.confirmed", f"{_PUBLISHER}._publish", "after"),
-    Point("cloud.retained.before_publish", f"{_PUBLISHER}._publish_retained"),
-    Point("cloud.retained.confirmed", f"{_PUBLISHER}._publish_retained", "after"),
+    Point("cloud.publish.confirmed", f"{_CLIENT}._confirm", "after"),
+    Point("cloud.retained.before_publish", f"{_PUBLISHER}._send_entry"),
+    Point("cloud.retained.confirmed", f"{_PUBLISHER}._entry_confirmed", "after"),
     Point("cloud.marker.before", f"{_PUBLISHER}._publish_marker", calls_max=FEW),
     Point("cloud.marker.published", f"{_PUBLISHER}._publish_marker", "after", FEW),
     _starting("cloud.start.rules_loaded", "cloud.rule_book:RuleBook.load", "after"),

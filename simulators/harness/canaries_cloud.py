@@ -191,17 +191,16 @@ def _two_versions_in_flight(plot: Plot) -> None:
     def confirm(self: Backlog, entry: Retained) -> None:
         self._in_flight.pop(entry.key, None)  # As above.
 
-    def around(publish: Method) -> Method:
-        async def publish_some_time(self: PublisherSession, message: Outgoing) -> None:
-            if message.retain:
-                await asyncio.sleep(rng.random())
-            await publish(self, message)
+    def around(post: Method) -> Method:
+        def post_some_time(self: PublisherSession, message: Outgoing, then: Method) -> None:
+            delay_s = rng.random() if message.retain else 0.0
+            asyncio.get_running_loop().call_later(delay_s, post, self, message, then)
 
-        return publish_some_time
+        return post_some_time
 
     plot.put(Backlog, "_put", put_always)
     plot.put(Backlog, "confirm", confirm)
-    plot.wrap(PublisherSession, "_publish", around)
+    plot.wrap(PublisherSession, "_post", around)
 
 
 def _forget_behind_a_flight(plot: Plot) -> None:
