@@ -42,8 +42,11 @@ from protocol.ids import Epc, Seq, gtin_of_tag
 
 READS_PER_S_MIN: Final = 50_000
 RATIO_MIN: Final = 0.5
-RECEIVED_MIN: Final = 0.99
-"""Of the tags that came through, so many are received, and each once."""
+RECEIVED_MIN: Final = 0.9
+"""Part of the tags that came through that are received, each once: else it was not done.
+
+The faster the machine, the faster they come through; nobody runs through a portal in half a second.
+"""
 ROUND_DEADLINE_S: Final = 600.0
 POLL_S: Final = 0.005
 READER: Final = "portal"
