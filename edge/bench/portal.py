@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from edge.assembly import clock_ms, device_specs, monotonic_ms, tag_layout
+from edge.assembly import clock_ms, collect_seldom, device_specs, monotonic_ms, tag_layout
 from edge.bench.portal_reader import HOST
 from edge.bench.portal_traffic import Traffic, passed
 from edge.bench.showing import Advance, percentiles
@@ -82,6 +82,7 @@ class _Heard(NoTap):
 
 def bench(folder: Path, traffic: Traffic, rounds: int, advance: Advance) -> BenchReport:
     """Let the traffic through so many times, each into an outbox of its own."""
+    collect_seldom()  # As an agent does.
     done: list[Round] = []
     through = passed(traffic)
     for number in range(rounds):

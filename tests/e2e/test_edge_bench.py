@@ -1,7 +1,9 @@
 """The edge's benches run as a user runs them, and say what they measured beside its limit."""
 
 import asyncio
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import quantiles
 
@@ -14,6 +16,15 @@ from edge.bench.showing import percentiles
 from protocol.bench_report import BenchReport, Figure
 
 DEADLINE_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """A bench sets the garbage collector as an agent does; the tests' own stays as it was."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def bench(*arguments: str) -> BenchReport:
