@@ -5,6 +5,7 @@ holds from one event loop. Adapters are picked here and nowhere else.
 """
 
 import asyncio
+import gc
 import logging
 import random
 import secrets
@@ -40,6 +41,8 @@ from protocol.facts import DeviceHealthChanged
 from protocol.ids import EPOCH_MAX
 
 HEALTH_DETAIL_CHARS_MAX: Final = 256
+OBJECTS_PER_COLLECTION: Final = 20_000
+"""Python looks for cycles after so many new objects. Readings make thousands, and no cycle."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +62,19 @@ def mint_epoch() -> int:
     return secrets.randbelow(EPOCH_MAX) + 1
 
 
+def collect_seldom() -> None:
+    """Let the garbage collector look less often, and never at what was loaded until now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
+
+
 async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     """Run the agent until `stopping`, then stop devices, flush, and deliver for a bounded time.
 
     Raises `OutboxFailed` when nothing more can be promised.
     """
+    collect_seldom()
     agent = _Agent(settings, stopping)
     try:
         await agent.run()

@@ -29,7 +29,7 @@ from protocol.codec import encode_fact
 CPU_PERCENT_MAX: Final = 3.0
 RSS_MB_MAX: Final = 70.0
 WRITTEN_MB_PER_MINUTE_MAX: Final = 1.0
-RSS_RATIO_MAX: Final = 1.6
+RSS_RATIO_MAX: Final = 1.8
 WRITTEN_RATIO_MAX: Final = 4.0
 BARE_COMMITS: Final = 200
 POLL_S: Final = 0.2
@@ -39,7 +39,7 @@ MINUTE_S: Final = 60.0
 MB: Final = 1_000_000
 MIB: Final = 1_048_576
 LIBRARIES: Final = (
-    "aiomqtt, apsw, epcpy, msgspec, pykka, pymodbus.client, sllurp, typer, watchfiles"
+    "aiomqtt, apsw, epcpy, msgspec, pykka, pymodbus.client, rich.table, sllurp.llrp, typer"
 )
 
 

@@ -28,7 +28,7 @@ from protocol.ids import Seq
 STORED_MIN: Final = 0.2
 """Part of what bare apsw stores a second, and of what it drains."""
 DRAINED_MIN: Final = 0.2
-POLL_S: Final = 0.02
+POLL_S: Final = 0.2
 
 
 class Size(NamedTuple):
@@ -131,11 +131,10 @@ def _store_s(outbox: TimedOutbox, load: Sequence[list[Appended]], stored: Advanc
     began_s = time.perf_counter()
     for caller in callers:
         caller.start()
-    while any(caller.is_alive() for caller in callers):
-        stored(outbox.status().pending / facts)
-        callers[0].join(POLL_S)
-        for caller in callers:
-            caller.join(POLL_S / len(callers))
+    for caller in callers:
+        while caller.is_alive():
+            stored(outbox.status().pending / facts)
+            caller.join(POLL_S)
     took_s = time.perf_counter() - began_s
     if outbox.status().pending != facts:
         raise EdgeError(f"only {outbox.status().pending} of {facts} facts were stored")

@@ -22,7 +22,9 @@ Advance = Callable[[float], None]
 @contextmanager
 def progress_bar(title: str) -> Iterator[Advance]:
     """Show a bar on the terminal, if stderr is one."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # A bar that nobody sees would be drawn all the same, at the cost of what is measured.
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=1.0)
         yield lambda done: bar.update(task, completed=done)
 

@@ -11,17 +11,15 @@ import logging
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from watchfiles import watch
-from watchfiles.main import FileChange
-
 from edge.devices.driver import DeviceReport
 from edge.devices.pos_journal_settings import PosJournalSettings
 from edge.devices.quarantine import Quarantine
+from edge.devices.spool_watch import SpoolWatch
 from edge.devices.till_documents import TillDocuments
 from edge.errors import DeviceFault, OutboxFull
 from edge.outbox.port import Outbox
@@ -76,7 +74,7 @@ class PosJournalDriver:
         beside = self._spool.parent / "quarantine"
         self._quarantine = Quarantine(Path(settings.quarantine) if settings.quarantine else beside)
         self._archive = Path(settings.archive) if settings.archive else None
-        self._changes: Generator[set[FileChange], None, None] | None = None
+        self._watch: SpoolWatch | None = None
         self._waiting: deque[str] = deque()
         self._files_max = FILES_PER_BATCH_MAX
         self._full = False
@@ -94,7 +92,7 @@ class PosJournalDriver:
         if not os.access(self._spool, os.W_OK | os.X_OK):
             # What cannot be deleted would be recorded again after every restart.
             raise DeviceFault(f"{self.name}: spool {self._spool}: it must be writable")
-        self._changes = _changes(self._spool)
+        self._watch = SpoolWatch(self._spool)
         self._documents = TillDocuments(self._settings, self._outbox)
         report.health("healthy")
 
@@ -111,15 +109,12 @@ class PosJournalDriver:
 
     def close(self) -> None:
         """Stop watching."""
-        if self._changes is not None:
-            self._changes.close()
+        if self._watch is not None:
+            self._watch.close()
 
     def _wait(self) -> None:
-        assert self._changes is not None, "poll before open"  # noqa: S101 # The caller's mistake.
-        try:
-            next(self._changes)
-        except (StopIteration, RuntimeError) as error:
-            raise DeviceFault(f"{self.name}: watching {self._spool} ended: {error}") from error
+        assert self._watch is not None, "poll before open"  # noqa: S101 # The caller's mistake.
+        self._watch.wait(WAIT_MS, _SETTLE_MS)
 
     def _scan(self) -> list[str]:
         with os.scandir(self._spool) as entries:
@@ -224,23 +219,6 @@ class PosJournalDriver:
         line = " ".join(reason.split())[:_REASON_LENGTH_MAX]
         _log.warning("%s: %r is in quarantine as %r: %s", self.name, name, str(target), line)
         self._report.health("degraded", f"quarantined {name!r:.40}: {line}")
-
-
-def _changes(directory: Path) -> Generator[set[FileChange], None, None]:
-    """Wait, with each `next`, until something changes in a directory or `WAIT_MS` have passed."""
-    logger = logging.getLogger("watchfiles.main")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.WARNING)  # It logs one line for each change at INFO.
-    return watch(
-        directory,
-        watch_filter=None,  # A filtered change would start the wait anew.
-        debounce=_SETTLE_MS,
-        step=_SETTLE_MS,
-        rust_timeout=WAIT_MS,
-        yield_on_timeout=True,
-        raise_interrupt=False,
-        recursive=False,
-    )
 
 
 def _unused(directory: Path, name: str) -> Path:

@@ -102,12 +102,17 @@ class Passage:
                 confidence_min = max(EARLY_CONFIDENCE, confidence_min)
             return self._judge(confidence_min)
         to_side: Side = "inside" if ahead_ms > 0 else "outside"
-        if abs(ahead_ms) < settle_ms or to_side == self._told:
+        if abs(ahead_ms) < settle_ms or to_side == self._told or self._has_lingered:
             return None
         if self._judged_ms is not None and 0 <= now_ms - self._judged_ms < JUDGE_PERIOD_MS:
             return None
         self._judged_ms = now_ms
         return self._judge(max(EARLY_CONFIDENCE, confidence_min), to_side)
+
+    @property
+    def _has_lingered(self) -> bool:
+        """Whether both sides have read it for so long that it never is surely a crossing."""
+        return self.last_ms - min(self._inside.first_ms, self._outside.first_ms) > WINDOW_MS
 
     def _judge(self, confidence_min: float, to_side: Side | None = None) -> Crossing | None:
         judged = score(self._bins, self._peak_mw)
@@ -116,9 +121,8 @@ class Passage:
         side: Side = "inside" if judged.is_inwards else "outside"
         if side == self._told or (to_side is not None and side != to_side):
             return None
-        first_ms = min(self._inside.first_ms, self._outside.first_ms)
         confidence = judged.confidence
-        if self.last_ms - first_ms > WINDOW_MS:  # It has lingered here.
+        if self._has_lingered:
             confidence = min(confidence, DOUBTFUL_MAX)
         if confidence < confidence_min:
             return None
