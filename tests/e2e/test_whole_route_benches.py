@@ -62,6 +62,17 @@ def test_the_fanout_bench_brings_every_state_to_every_subscriber(broker: str) ->
     assert (status == 0) == report.holds
 
 
+def test_the_reserve_bench_grants_every_reservation_both_ways() -> None:
+    sizes = ("--reservations", "300", "--clients", "16", "--articles", "100", "--peer-seconds", "1")
+    report, status = reported("reserve", *sizes)
+    found = values(report)
+    assert report.conditions["reservations"] == 300
+    for way in ("in process, spread", "in process, one hot SKU", "over HTTP, spread"):
+        assert found[way] > 0
+        assert found[f"{way}, p99"] > 0
+    assert (status == 0) == report.holds
+
+
 def test_an_unknown_broker_is_a_user_s_mistake() -> None:
     result = CliRunner().invoke(app, ["bench", "fanout", "--broker", "rabbit"])
     assert result.exit_code == 2
