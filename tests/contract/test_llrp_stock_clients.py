@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import struct
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -85,11 +86,19 @@ def sllurp_command() -> str:
     return str(BINARIES / "sllurp")
 
 
+INTERRUPTIBLE = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    " os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Tests that run beside others ignore SIGINT, and so would a process that inherits from them."""
+
+
 @pytest.mark.parametrize("options", [("-t", "3"), ("-n", "10"), ("--impinj-reports",)])
 async def test_sllurp_prints_tags_until_interrupted(
     reader: LlrpReader, options: tuple[str, ...]
 ) -> None:
     process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", INTERRUPTIBLE),
         *(sllurp_command(), "inventory", "127.0.0.1", "-p", str(reader.port)),
         *("-a", "1,2,3,4", *options),
         stdout=asyncio.subprocess.PIPE,

@@ -1,10 +1,11 @@
 """The built-in benches run, and what they assert holds on a small size too."""
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-from cloud.__main__ import app
 from protocol.bench_report import BenchReport
 
 
@@ -20,9 +21,11 @@ from protocol.bench_report import BenchReport
     ],
 )
 def test_a_bench_reports_figures_beside_its_limit(bench: str, arguments: list[str]) -> None:
-    result = CliRunner().invoke(app, ["bench", bench, *arguments, "--json"])
-    report = msgspec.json.decode(result.stdout, type=BenchReport)
+    # In a process of its own: memory is what one of them measures.
+    command = [sys.executable, "-m", "cloud", "bench", bench, *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    report = msgspec.json.decode(done.stdout, type=BenchReport)
     assert report.bench == bench
     assert all(figure.value >= 0 for figure in report.figures)
     assert any(figure.is_ratio for figure in report.figures), "a ratio decides"
-    assert (result.exit_code == 0) == report.holds
+    assert (done.returncode == 0) == report.holds
