@@ -24,8 +24,11 @@ INBOX_INPUTS_MAX: Final = 1_024
 INBOX_BYTES_MAX: Final = 67_108_864
 """Of payloads; decoded facts take about six times as much."""
 
-GROUP_FACTS_MAX: Final = 16_000
-"""About 0.2 s of work: what a store waits at most for a group that began without it."""
+GROUP_FACTS_MAX: Final = 4_000
+"""About 0.15 s of work: what a store waits at most for a group that began without it.
+
+Four times as many take in 5 % more facts a second, and twice as long until they are heard.
+"""
 
 MIRROR_WEIGHT_FACTS: Final = 2 * FACTS_PER_BATCH_MAX
 """A mirror may ask for all SKU-locations of its store, so few of them share a group."""
