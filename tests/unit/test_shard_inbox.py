@@ -66,11 +66,11 @@ def test_the_taker_is_woken_once_until_it_has_found_nothing_left(wake: Waker) ->
 
 def test_a_group_is_bounded_in_facts(wake: Waker) -> None:
     inbox = Inbox(wake)
-    size = 1_500
-    for number in range(20):
+    size = 150
+    for number in range(40):
         inbox.offer(batch(number * size + 1, [health()] * size))
     taken = [len(inbox.take()) for _ in range(3)]
-    assert taken == [GROUP_FACTS_MAX // size, 20 - GROUP_FACTS_MAX // size, 0]
+    assert taken == [GROUP_FACTS_MAX // size, 40 - GROUP_FACTS_MAX // size, 0]
 
 
 def test_few_mirrors_share_a_group(wake: Waker) -> None:
