@@ -50,9 +50,15 @@ class Catch(Struct, kw_only=True):
 
 
 def run_planted(name: str, seed: int) -> set[str]:
-    """Run a seed with a planted bug, and return which promises the checkers saw violated."""
+    """Run a seed with a planted bug, and return which promises the checkers saw violated.
+
+    A bug may break the run itself; that is noticed too.
+    """
     with planted(CANARIES[name]):
-        return kinds(run_seed(seed, CANARIES[name].needs))
+        try:
+            return kinds(run_seed(seed, CANARIES[name].needs))
+        except Exception as error:  # noqa: BLE001 # Whatever a planted bug leads to.
+            return {f"the run broke ({type(error).__name__})"}
 
 
 def hunt(names: Iterable[str], seeds: Sequence[int], processes: int) -> Iterator[Catch]:

@@ -48,6 +48,12 @@ class SteppedTill(PosJournalDriver):
         self.removed: Final[deque[tuple[Path, bytes]]] = deque(maxlen=REMOVED_REMEMBERED_MAX)
         self._folder: Final = Path(settings.spool)
 
+    def open(self, report: DeviceReport) -> None:
+        """Make the directories, and watch nothing: a life that is killed would not let go of it."""
+        super().open(report)
+        if self._watch is not None:
+            self._watch.close()
+
     def _wait(self) -> None:
         """There is nothing to wait for: time passes between polls."""
 
